@@ -1,0 +1,164 @@
+"""Profiles, their frozen settings, and every path of the project.
+
+This module knows about nothing else in `fer_lib` and imports no torch, so that the
+command line can check its words in a fraction of a second.
+"""
+
+import os
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+REPORTS = Path(os.environ.get("FER_REPORTS", ROOT / "reports"))
+#: Decoded data, checkpoints, executed notebooks: all of it can be deleted and made again.
+WORK = Path(os.environ.get("FER_WORK", ROOT / "work"))
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave; the message is one line: what, where, what to do."""
+
+
+def _one_of(what: str, value: str, known) -> None:
+    if value not in known:
+        raise UserError(f"unknown {what} {value!r}: choose one of {', '.join(known)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The network (paper, section "Model"). Where the paper is silent the choice has a name here.
+
+    width: factor on every channel count; 1 is the paper's 243.6 M parameters.
+    residual: False removes the four skip connections and nothing else (paper, figure 5).
+    projection: of the skip to the block's channels; a 1x1 convolution, or one with a batch norm.
+    activation: after every convolution outside the residual blocks but the last.
+    output: the last layer's range; "tanh" keeps it in the data's own [-1, 1].
+    """
+
+    width: float = 1.0
+    residual: bool = True
+    projection: str = "conv"
+    activation: str = "relu"
+    output: str = "tanh"
+
+    def __post_init__(self):
+        _one_of("projection", self.projection, ("conv", "conv_norm"))
+        _one_of("activation", self.activation, ("relu", "identity"))
+        _one_of("output", self.output, ("tanh", "identity"))
+        if not 0 < self.width <= 4:
+            raise UserError(f"width {self.width} is out of range: give a number above 0, at most 4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The training (paper, section "Training").
+
+    rotation: largest rotation in degrees, drawn uniformly from [-rotation, rotation].
+    precision: "auto" is bfloat16 autocast where the hardware multiplies it, else float32.
+    compile: torch.compile; pays off in long trainings, needs a C++ compiler on CPU.
+    gradient_epochs: epochs in which each layer's gradient norm is recorded.
+    """
+
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    rotation: float = 10.0
+    precision: str = "auto"
+    compile: bool = False
+    gradient_epochs: int = 3
+
+    def __post_init__(self):
+        _one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
+        if self.epochs < 1 or self.batch_size < 1 or self.learning_rate <= 0:
+            raise UserError("epochs, batch_size and learning_rate must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One run of the study.
+
+    seed: drives the split, the noise and, counting up from it, the trainings.
+    seeds: trainings of each model.
+    train_images, test_images: sizes of the sample; None takes every image, split 80/20.
+    levels: the noise factors of the paper's tables I and II.
+    resamples: draws of each bootstrap.
+    """
+
+    profile: str
+    model: ModelConfig
+    training: TrainConfig
+    seed: int = 0
+    seeds: int = 3
+    train_images: int | None = 3200
+    test_images: int | None = 800
+    levels: tuple[float, ...] = (0.0, 0.15, 0.3, 0.5)
+    resamples: int = 2000
+
+    @property
+    def training_seeds(self) -> range:
+        return range(self.seed, self.seed + self.seeds)
+
+    def as_dict(self) -> dict:
+        """The settings as plain values, for JSON."""
+        return asdict(self)
+
+
+#: The two arms of the ablation (paper, figures 4 and 5): the same network with and without skips.
+VARIANTS = {"cae": True, "cae-plain": False}
+
+_SHORT = {"train_images": 320, "test_images": 80}
+PROFILES = {
+    "smoke": Config(
+        profile="smoke",
+        model=ModelConfig(width=1 / 32),
+        training=TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, gradient_epochs=1),
+        train_images=48,
+        test_images=20,
+        seeds=2,
+        resamples=200,
+    ),
+    # A short training needs a larger step: the only setting in which `quick` leaves the paper
+    # besides its size.
+    "quick": Config(
+        profile="quick",
+        model=ModelConfig(width=1 / 16),
+        training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
+        **_SHORT,
+    ),
+    "cpu": Config(
+        profile="cpu", model=ModelConfig(width=1 / 8), training=TrainConfig(compile=True)
+    ),
+    "paper": Config(profile="paper", model=ModelConfig(), training=TrainConfig(compile=True)),
+    "full": Config(
+        profile="full",
+        model=ModelConfig(),
+        training=TrainConfig(compile=True),
+        train_images=None,
+        test_images=None,
+    ),
+}
+
+
+def load(profile: str, seed: int = 0) -> Config:
+    """The settings of a profile.
+
+    Raises UserError for an unknown profile, naming the known ones, or a negative seed.
+    """
+    _one_of("profile", profile, PROFILES)
+    if seed < 0:
+        raise UserError(f"seed {seed} is negative: give 0 or more")
+    return replace(PROFILES[profile], seed=seed)
+
+
+def model_config(config: Config, variant: str) -> ModelConfig:
+    """The network of one arm of the ablation."""
+    _one_of("variant", variant, VARIANTS)
+    return replace(config.model, residual=VARIANTS[variant])
+
+
+def from_dict(cls, values: dict):
+    """Rebuild a flat config from its saved values, refusing keys that it does not have."""
+    unknown = set(values) - {field.name for field in fields(cls)}
+    if unknown:
+        raise UserError(f"unknown {cls.__name__} settings: {', '.join(sorted(unknown))}")
+    return cls(**values)

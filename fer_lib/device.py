@@ -1,0 +1,38 @@
+"""What the hardware offers, asked at run time."""
+
+import shutil
+
+import torch
+
+
+def best() -> torch.device:
+    """CUDA if there, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def autocast_dtype(precision: str, where: torch.device) -> torch.dtype:
+    """float32 or bfloat16 as asked for; "auto" is bfloat16 where the hardware multiplies it."""
+    if precision == "auto":
+        precision = "bfloat16" if _multiplies_bfloat16(where) else "float32"
+    return getattr(torch, precision)
+
+
+def can_compile(where: torch.device) -> bool:
+    """Whether torch.compile has what it needs: a C++ compiler, and on a GPU Triton's support."""
+    if where.type == "cuda":
+        return torch.cuda.get_device_capability(where) >= (7, 0) and _has_compiler()
+    return where.type == "cpu" and _has_compiler()
+
+
+def _has_compiler() -> bool:
+    return any(map(shutil.which, ("c++", "g++", "clang++")))
+
+
+def _multiplies_bfloat16(where: torch.device) -> bool:
+    if where.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Elsewhere bfloat16 is emulated, at half the speed of float32 (measured on AVX-512).
+    have = torch.cpu.get_capabilities()
+    return where.type == "cpu" and bool(have.get("amx_bf16") or have.get("avx512_bf16"))

@@ -1,0 +1,130 @@
+"""The paper's convolutional autoencoder (paper, section "Model") and its layer table."""
+
+import torch
+from torch import nn
+
+from fer_lib.config import ModelConfig
+
+#: Channels at width 1: (block in, block out, strided out) of the encoder's four stages.
+ENCODER = ((3, 32, 64), (64, 128, 256), (256, 512, 1024), (1024, 2048, 4096))
+#: (in, out, stride) of the decoder's six transposed convolutions.
+DECODER = (
+    (4096, 2048, 2),
+    (2048, 1024, 2),
+    (1024, 512, 2),
+    (512, 256, 2),
+    (256, 64, 1),
+    (64, 3, 1),
+)
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "identity": nn.Identity}
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch norms and ReLUs, plus the projected input (He et al. 2016).
+
+    The input is projected by a 1x1 convolution because the channel counts differ. With
+    `residual=False` the addition is left out and nothing else changes: the projection's weights
+    are drawn aside, so both variants start from the same values in every layer that they share.
+    """
+
+    def __init__(self, inputs: int, outputs: int, config: ModelConfig):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        with torch.random.fork_rng(devices=[]):
+            self.skip = _projection(inputs, outputs, config) if config.residual else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.relu(self.norm1(self.conv1(x)))
+        h = self.norm2(self.conv2(h))
+        return torch.relu(h if self.skip is None else h + self.skip(x))
+
+
+def _projection(inputs: int, outputs: int, config: ModelConfig) -> nn.Module:
+    conv = nn.Conv2d(inputs, outputs, 1)
+    return conv if config.projection == "conv" else nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class CAE(nn.Module):
+    """Convolutional autoencoder: (N, 3, 96, 96) in [-1, 1] -> the same shape.
+
+    The code has 6 x 6 x 4096 numbers at width 1, 5.3 times as many as the input.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = nn.Sequential(*self._encoder())
+        self.decoder = nn.Sequential(*self._decoder())
+
+    def _encoder(self):
+        for first, block, strided in ENCODER:
+            block, strided = self._channels(block), self._channels(strided)
+            yield ResidualBlock(self._channels(first), block, self.config)
+            yield nn.Conv2d(block, strided, 3, stride=2, padding=1)
+            yield ACTIVATIONS[self.config.activation]()
+
+    def _decoder(self):
+        for inputs, outputs, stride in DECODER:
+            ends = outputs == 3
+            inputs, outputs = self._channels(inputs), self._channels(outputs)
+            yield nn.ConvTranspose2d(
+                inputs, outputs, 3, stride=stride, padding=1, output_padding=stride - 1
+            )
+            yield ACTIVATIONS[self.config.output if ends else self.config.activation]()
+
+    def _channels(self, count: int) -> int:
+        """Channels after scaling by the width; the image's own three stay."""
+        return count if count == 3 else max(1, round(count * self.config.width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.encoder(x))
+
+
+def build(config: ModelConfig, seed: int) -> CAE:
+    """A freshly initialised network; the same seed gives the same weights and leaves the global
+    random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CAE(config)
+
+
+def describe(config: ModelConfig, size: int = 96) -> list[dict]:
+    """The layer table: one row per layer with weights, in order of execution.
+
+    `output` is channels x height x width, `parameters` includes biases, and `macs` counts the
+    multiply-accumulates of one forward pass of one image (2 MACs = 2 FLOPs x 1; batch norms count
+    none, being foldable). Runs on torch's meta device: width 1 costs no memory.
+    """
+    with torch.device("meta"):
+        model = CAE(config).eval()
+    rows = []
+    names = {module: name for name, module in model.named_modules()}
+
+    def record(module, inputs, output):
+        weights = sum(p.numel() for p in module.parameters())
+        rows.append(
+            {
+                "layer": names[module],
+                "type": type(module).__name__,
+                "output": "x".join(map(str, output.shape[1:])),
+                "parameters": weights,
+                "macs": _macs(module, inputs[0], output),
+            }
+        )
+
+    for module in names:
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
+            module.register_forward_hook(record)
+    model(torch.empty(1, 3, size, size, device="meta"))
+    return rows
+
+
+def _macs(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> int:
+    if isinstance(module, nn.BatchNorm2d):
+        return 0
+    # Every weight is used once per output pixel of a convolution, per input pixel of a transposed.
+    pixels = x if isinstance(module, nn.ConvTranspose2d) else y
+    return module.weight.numel() * pixels.shape[-1] * pixels.shape[-2]

@@ -1,0 +1,67 @@
+"""From stored faces to network input and back (paper, section "Data").
+
+Stored faces are uint8 (N, 48, 48). The network sees float32 (N, 3, 96, 96) in [-1, 1]:
+three equal channels, resized with torchvision's default bilinear filter.
+"""
+
+import torch
+import torch.nn.functional as F
+
+SIZE = 96
+
+
+def to_unit(faces: torch.Tensor) -> torch.Tensor:
+    """uint8 (N, H, W) -> float32 (N, 1, H, W) in [0, 1]."""
+    return faces.unsqueeze(1).float() / 255
+
+
+def resize(images: torch.Tensor, size: int = SIZE) -> torch.Tensor:
+    """Bilinear resize of (N, C, H, W) to (N, C, size, size); shrinking by 2 is a 2x2 mean."""
+    return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """[0, 1] -> [-1, 1] (mean 0.5, standard deviation 0.5)."""
+    return images * 2 - 1
+
+
+def denormalise(images: torch.Tensor) -> torch.Tensor:
+    """[-1, 1] -> [0, 1], the inverse of `normalise`."""
+    return (images + 1) / 2
+
+
+def to_rgb(images: torch.Tensor) -> torch.Tensor:
+    """(N, 1, H, W) -> (N, 3, H, W): the gray channel three times."""
+    return images.expand(-1, 3, -1, -1)
+
+
+def flip(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Mirror left and right the images that the boolean mask `chosen` (N,) names."""
+    return torch.where(chosen[:, None, None, None], images.flip(-1), images)
+
+
+def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
+    """Rotate each image (N, C, H, W) counter-clockwise by its own angle `degrees` (N,).
+
+    Nearest neighbour and black corners, the defaults of torchvision's RandomRotation, for square
+    images in [0, 1].
+    """
+    angle = torch.deg2rad(degrees)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    theta = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="nearest", align_corners=False)
+
+
+def training_batch(
+    faces: torch.Tensor, generator: torch.Generator, rotation: float
+) -> torch.Tensor:
+    """uint8 (N, 48, 48) -> augmented network input (N, 3, 96, 96) in [-1, 1].
+
+    Resize, random flip, random rotation, normalise: the paper's order. The draws come from a CPU
+    `generator` whatever the device of `faces`, so that every device sees the same batches.
+    """
+    chosen = torch.rand(len(faces), generator=generator) < 0.5
+    degrees = (torch.rand(len(faces), generator=generator) * 2 - 1) * rotation
+    images = flip(resize(to_unit(faces)), chosen.to(faces.device))
+    return to_rgb(normalise(rotate(images, degrees.to(faces.device))))
