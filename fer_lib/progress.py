@@ -47,4 +47,4 @@ class Progress:
 
 
 def _person_watches() -> bool:
-    return "FER_HEADLESS" not in os.environ and ("ipykernel" in sys.modules or sys.stdout.isatty())
+    return "FER_HEADLESS" not in os.environ and ("ipykernel" in sys.modules or sys.stderr.isatty())

@@ -1,0 +1,145 @@
+"""The words of `./run_all.sh`: run the study, its tests, or JupyterLab."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+
+from fer_lib import chapters, config, data
+from fer_lib.config import ROOT, UserError
+
+EPILOG = """examples:
+  ./run_all.sh                                   the study on the embedded ORL faces
+  ./run_all.sh --data ferplus.zip                the same on FER+
+  ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
+  ./run_all.sh --only 04                         one notebook again
+words after -- go to Snakemake, as in: ./run_all.sh -- --executor slurm --jobs 8"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, list the known words, and exit with 1."""
+
+    def error(self, message: str):
+        known = " ".join(option for action in self._actions for option in action.option_strings)
+        print(f"error: {message}. Known: run test lab {known}", file=sys.stderr)
+        sys.exit(1)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `./run_all.sh`."""
+    words = Parser(
+        prog="./run_all.sh",
+        description="Reproduce the study headless, step by step, in reports/DATASET-PROFILE/.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = words.add_argument
+    add("what", nargs="?", default="run", choices=("run", "test", "lab"), help="default: run")
+    add("--profile", default="quick", choices=config.PROFILES, help="size (default: quick)")
+    add("--data", metavar="PATH", help="FER+ as a zip or folder (default: $FER_DATA, else ORL)")
+    add("--seed", type=int, default=0, help="of split, noise and trainings (default: 0)")
+    add("--seeds", type=int, default=0, help="trainings of each model (default: the profile's)")
+    add("--only", metavar="NN", help="run this notebook again, and what it needs")
+    add("--from", dest="start", metavar="NN", help="run this notebook and all after it again")
+    add("--force", action="store_true", help="run everything again (trained networks are kept)")
+    add("--list", action="store_true", help="list the notebooks and profiles, and stop")
+    return words
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    words, extra = parser().parse_args(arguments[:cut]), arguments[cut + 1 :]
+    try:
+        if words.list:
+            return _list()
+        _set_environment(words, arguments)
+        return {"run": _run, "test": _test, "lab": _lab}[words.what](words, extra)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _list() -> int:
+    for chapter in chapters.CHAPTERS:
+        print(f"{chapter.number}  {chapter.title}: {chapter.question}")
+    for name, settings in config.PROFILES.items():
+        size = f"{settings.train_images or 'all'} + {settings.test_images or '20%'} images"
+        shape = f"width {settings.model.width:g}, {settings.training.epochs} epochs"
+        print(f"--profile {name:6} {size}, {shape}, {settings.seeds} seeds")
+    return 0
+
+
+def _set_environment(words: argparse.Namespace, arguments: list[str]) -> None:
+    if words.data:
+        os.environ["FER_DATA"] = str(Path(words.data).expanduser().resolve())
+    shown = ["PATH" if word == words.data else word for word in arguments]
+    os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
+
+
+def _run(words: argparse.Namespace, extra: list[str]) -> int:
+    settings = config.load(words.profile, words.seed, words.seeds)
+    forced = _forced(words)
+    dataset, checksum = data.name_and_checksum()
+    name = f"{dataset}-{words.profile}"
+    target = config.REPORTS / name / "index.html"
+    if words.only:
+        target = config.REPORTS / name / f"{chapters.find(words.only).name}.html"
+    values = {"dataset": dataset, "checksum": checksum, "profile": words.profile}
+    values |= {"seed": words.seed, "seeds": settings.seeds}
+    with _alone(name):
+        code = _snakemake([str(target), *forced], values, extra)
+    if code == 0:
+        print(os.path.relpath(target))
+    else:
+        print("stopped; run the same command again to go on (log: .snakemake/log)", file=sys.stderr)
+    return min(code, 1)
+
+
+def _forced(words: argparse.Namespace) -> list[str]:
+    if words.force:
+        return ["--forceall"]
+    numbers = [chapters.find(number).number for number in (words.only, words.start) if number]
+    return ["--forcerun", *(f"run_{number}" for number in numbers)] if numbers else []
+
+
+def _snakemake(targets: list[str], values: dict, extra: list[str]) -> int:
+    os.environ["FER_HEADLESS"] = "1"
+    pairs = [f"{key}={value}" for key, value in values.items()]
+    # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process.
+    words = ["--cores", "1", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
+    command = [sys.executable, "-m", "snakemake", *targets, *words, "--config", *pairs]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _alone(name: str) -> filelock.BaseFileLock:
+    lock = filelock.FileLock(config.WORK / name / "lock", timeout=0)
+    (config.WORK / name).mkdir(parents=True, exist_ok=True)
+    try:
+        return lock.acquire()
+    except filelock.Timeout:
+        raise UserError(f"another run of {name} is at work: wait for it or stop it") from None
+
+
+def _test(words: argparse.Namespace, extra: list[str]) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *extra], cwd=ROOT, check=False
+    ).returncode
+
+
+def _lab(words: argparse.Namespace, extra: list[str]) -> int:
+    command = [sys.executable, "-m", "jupyterlab", *extra, str(config.NOTEBOOKS)]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Methods x protocols x levels -> one long table of per-image scores, and its summary."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib import metrics, pipeline, stats
+from fer_lib.noise import PROTOCOLS, Protocol
+from fer_lib.progress import Progress
+
+#: A method: noisy images of a protocol -> images to score.
+Method = Callable[[torch.Tensor, Protocol], torch.Tensor]
+BATCH = 50
+
+
+def untouched(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """The method that does nothing."""
+    return noisy
+
+
+def network(model: torch.nn.Module) -> Method:
+    """A trained network in eval mode as a method."""
+
+    @torch.inference_mode()
+    def method(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+        where = next(model.parameters()).device
+        x = protocol.to_model(noisy).to(where).contiguous(memory_format=torch.channels_last)
+        return protocol.from_model(model(x).float().cpu())
+
+    return method
+
+
+def score(
+    faces: np.ndarray,
+    ids: np.ndarray,
+    methods: dict[tuple[str, int], Method],
+    levels: tuple[float, ...],
+    noise_seed: int,
+    protocols: Sequence[str] = tuple(PROTOCOLS),
+) -> pd.DataFrame:
+    """Score `methods`, named (method, seed), on `faces` uint8 (N, 48, 48) under every protocol.
+
+    Returns one row per protocol, method, seed, level and image: `ssim`; `mse` on the [0, 1] scale;
+    `psnr` in dB; and `brightness`, the mean of output minus reference on the [0, 1] scale.
+    """
+    clean = pipeline.to_unit(torch.tensor(faces))
+    tables = []
+    with Progress("scoring", len(protocols) * len(levels) * len(methods)) as bar:
+        for name, level in itertools.product(protocols, levels):
+            protocol = PROTOCOLS[name]
+            noisy = protocol.corrupt(clean, level, ids, noise_seed)
+            for (method, seed), denoise in methods.items():
+                rows = _score_one(denoise, noisy, clean, protocol)
+                named = {"protocol": name, "method": method, "seed": seed, "noise": "gaussian"}
+                tables.append(pd.DataFrame({**named, "level": level, "id": ids, **rows}))
+                bar.advance(f"{name}, factor {level:g}, {method}")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _score_one(denoise: Method, noisy, clean, protocol: Protocol) -> dict[str, np.ndarray]:
+    """Scores of one method on all images, in batches that bound the memory."""
+    pairs = zip(noisy.split(BATCH), clean.split(BATCH), strict=True)
+    parts = [_scores(denoise(x, protocol), protocol.reference(y), protocol) for x, y in pairs]
+    return {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+
+
+def _scores(output: torch.Tensor, reference: torch.Tensor, protocol: Protocol) -> dict:
+    span = protocol.data_range
+    mse = metrics.mse(output, reference) / span**2
+    return {
+        "ssim": metrics.ssim(output, reference, span),
+        "mse": mse,
+        "psnr": metrics.psnr(mse, 1.0),
+        "brightness": (output - reference).double().mean(dim=(1, 2, 3)) / span,
+    }
+
+
+ROW = ["protocol", "method", "seed", "noise", "level"]
+
+
+def summarise(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level.
+
+    Means over the images with 95% bootstrap intervals; `psnr` is the mean of each image's PSNR.
+    """
+    rows = []
+    for key, group in scores.groupby(ROW, sort=False):
+        ssim = stats.mean(group["ssim"].to_numpy(), resamples)
+        mse = stats.mean(group["mse"].to_numpy(), resamples)
+        numbers = [len(group), ssim.mean, ssim.lo, ssim.hi, mse.mean, mse.lo, mse.hi]
+        rows.append([*key, *numbers, group["psnr"].mean()])
+    columns = ["n", "ssim", "ssim_lo", "ssim_hi", "mse", "mse_lo", "mse_hi", "psnr"]
+    return pd.DataFrame(rows, columns=[*ROW, *columns])
+
+
+def matrix(scores: pd.DataFrame, metric: str, **where) -> np.ndarray:
+    """The scores of one method, protocol and level as (seeds, images), images in order of id."""
+    for column, value in where.items():
+        scores = scores[scores[column] == value]
+    return scores.pivot(index="seed", columns="id", values=metric).to_numpy()
+
+
+def pool(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """SSIM and MSE of each protocol, method and level over all seeds, with intervals."""
+    rows = []
+    for key, group in scores.groupby(["protocol", "method", "level"], sort=False):
+        row = dict(zip(("protocol", "method", "level"), key, strict=True))
+        for metric in ("ssim", "mse"):
+            estimate = stats.mean(matrix(group, metric), resamples)
+            row |= {metric: estimate.mean, f"{metric}_lo": estimate.lo, f"{metric}_hi": estimate.hi}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def text(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFrame:
+    """`pooled` with `metric` as text: mean [lower, upper]."""
+    numbers = pooled[[metric, f"{metric}_lo", f"{metric}_hi"]].to_numpy()
+    texts = [f"{m:.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]" for m, lo, hi in numbers]
+    return pooled[["protocol", "method", "level"]].assign(**{metric: texts})
+
+
+def verdicts(scores: pd.DataFrame, method: str, resamples: int) -> pd.DataFrame:
+    """The answers to RQ1 (per level) and RQ2 (per pair of neighbouring levels) for `method`.
+
+    One row per question, protocol and comparison: the paired difference in SSIM, its interval,
+    and the verdict by the criteria of chapter 4.
+    """
+    rows = []
+    for protocol, group in scores.groupby("protocol", sort=False):
+        levels = sorted(group["level"].unique())
+        ours = {level: matrix(group, "ssim", method=method, level=level) for level in levels}
+        for level in levels:
+            theirs = matrix(group, "ssim", method="noisy", level=level)
+            gain = stats.difference(ours[level], theirs, resamples)
+            found = stats.verdict(gain, "effective", "harmful")
+            rows.append(("RQ1", protocol, f"{level:g}", gain.mean, gain.lo, gain.hi, found))
+        for low, high in itertools.pairwise(levels):
+            change = stats.difference(ours[high], ours[low], resamples)
+            found = stats.verdict(change, "better", "worse")
+            step = f"{low:g} to {high:g}"
+            rows.append(("RQ2", protocol, step, change.mean, change.lo, change.hi, found))
+    columns = ["question", "protocol", "at", "difference", "lo", "hi", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def gain_by_group(
+    scores: pd.DataFrame, groups: pd.Series, protocol: str, resamples: int
+) -> pd.DataFrame:
+    """The autoencoder's gain in SSIM over the noisy input for each group of images.
+
+    groups: a name for each image id, "" for none. Returns emotion, level, n and the gain with its
+    interval, levels above 0 only; no rows if there are no groups.
+    """
+    columns = ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
+    rows = []
+    scores = scores[(scores["protocol"] == protocol) & (scores["level"] > 0)]
+    scores = scores.assign(group=scores["id"].map(groups))
+    for (level, name), group in scores[scores["group"] != ""].groupby(["level", "group"]):
+        ours, theirs = (matrix(group, "ssim", method=method) for method in ("cae", "noisy"))
+        gain = stats.difference(ours, theirs, resamples)
+        rows.append((name, level, ours.shape[1], gain.mean, gain.lo, gain.hi))
+    return pd.DataFrame(rows, columns=columns)

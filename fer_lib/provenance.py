@@ -1,0 +1,72 @@
+"""Where a result comes from: commit, command, settings, data, packages, hardware. No path, no name.
+
+A run's record is put together from what each executed notebook noted when it ran.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+from fer_lib.config import ROOT, Config
+
+PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "pandas", "papermill", "snakemake")
+
+
+def note() -> dict:
+    """What to remember of the moment and the machine at which a notebook runs."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        # Reports are results, not ingredients: they do not make a tree unclean.
+        "clean": not _git("status", "--porcelain", "--", ".", ":!reports"),
+        "hardware": hardware(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+    }
+
+
+def hardware() -> dict:
+    """Processor, threads, accelerator."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+
+
+def record(notebooks: list[Path], settings: Config, dataset: str, checksum: str) -> dict:
+    """`run.json`: the notes of the executed `notebooks`, merged, and what the run was asked for."""
+    metas = {path.stem: json.loads(path.read_text())["metadata"] for path in notebooks}
+    notes = [meta["fer_lib"] for meta in metas.values()]
+    commits = {note["commit"] for note in notes}
+    return {
+        "commit": commits.pop() if len(commits) == 1 else "several, see notebooks",
+        "clean": all(note["clean"] for note in notes),
+        "command": notes[-1]["command"],
+        "profile": settings.profile,
+        "config": settings.as_dict(),
+        "seeds": list(settings.training_seeds),
+        "data": {"name": dataset, "checksum": checksum},
+        "packages": notes[-1]["packages"],
+        "hardware": notes[-1]["hardware"],
+        "notebooks": {name: meta["fer_lib"]["commit"] for name, meta in metas.items()},
+        "seconds": {name: round(meta["papermill"]["duration"], 1) for name, meta in metas.items()},
+    }
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

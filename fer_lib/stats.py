@@ -1,0 +1,60 @@
+"""Intervals and verdicts. All intervals are 95% and come from a seeded percentile bootstrap.
+
+Scores are arrays (seeds, images): one row a training, one column a test image. A method without a
+training has one row. What is compared is paired: the same images with the same noise.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and the ends of its 95% interval."""
+
+    mean: float
+    lo: float
+    hi: float
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        return self.mean, self.lo, self.hi
+
+
+def mean(scores: np.ndarray, resamples: int, seed: int = 0) -> Estimate:
+    """The mean of `scores` (seeds, images) or (images,), with a hierarchical bootstrap interval.
+
+    Each resample draws trainings, then images, both with replacement; the images are the same for
+    all trainings, which keeps the pairing (Davison & Hinkley 1997, section 3.8).
+    """
+    scores = np.atleast_2d(scores)
+    rng = np.random.default_rng(seed)
+    rows = _weights(scores.shape[0], resamples, rng)
+    columns = _weights(scores.shape[1], resamples, rng)
+    draws = ((rows @ scores) * columns).sum(axis=1)
+    lo, hi = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(scores.mean()), float(lo), float(hi))
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray, resamples: int, seed: int = 0) -> Estimate:
+    """The mean paired difference ours - theirs, (seeds, images) each.
+
+    Rows are paired where both have as many (training i of both started from seed i); a single row
+    on one side is set against every row of the other.
+    """
+    return mean(np.atleast_2d(ours) - np.atleast_2d(theirs), resamples, seed)
+
+
+def verdict(difference: Estimate, better: str, worse: str) -> str:
+    """`better` or `worse` if the interval is clear of zero on that side, else "undecided"."""
+    if difference.lo > 0:
+        return better
+    return worse if difference.hi < 0 else "undecided"
+
+
+def _weights(size: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resamples, size): how often each of `size` is drawn, as fractions that sum to 1."""
+    return rng.multinomial(size, np.full(size, 1 / size), size=resamples) / size

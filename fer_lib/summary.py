@@ -1,0 +1,84 @@
+"""The results of a run in a few lines of Markdown, made from its tables.
+
+The same text opens the report's index and stands in the README, between two markers; a test
+compares the two. `python -m fer_lib.summary RUN` writes it into the README.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from fer_lib import files, paper
+from fer_lib.config import REPORTS, ROOT
+
+START, END = "<!-- results: made by fer_lib.summary -->", "<!-- end of results -->"
+
+
+def markdown(folder: Path) -> str:
+    """What was run, the answers to the paper's questions, and tables I and II beside ours."""
+    names = ("noise_evaluation", "verdicts", "ablation_verdict")
+    table, verdicts, ablation = (pd.read_csv(folder / "tables" / f"{name}.csv") for name in names)
+    record = json.loads((folder / "run.json").read_text())
+    parts = [_what(record), _answers(verdicts, ablation)]
+    parts += [_table(table, "ssim", paper.SSIM, 3), _table(table, "mse", paper.MSE, 4)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what(record: dict) -> str:
+    config = record["config"]
+    name, epochs = f"{record['data']['name']}-{record['profile']}", config["training"]["epochs"]
+    train, test = config["train_images"] or "all other", config["test_images"] or "a fifth of all"
+    return (
+        f"Run `{name}`: the paper's network at {config['model']['width']:g} of its width, trained"
+        f" for {epochs} epochs on {train} faces, scored on {test} faces;"
+        f" trainings of each variant: {len(record['seeds'])}."
+    )
+
+
+def _answers(verdicts: pd.DataFrame, ablation: pd.DataFrame) -> str:
+    lines = []
+    for protocol, rows in verdicts.groupby("protocol", sort=False):
+        answers = (_list(rows[rows["question"] == question]) for question in ("RQ1", "RQ2"))
+        lines.append(f"| `{protocol}` | {' | '.join(answers)} |")
+    skips = ". ".join(text.capitalize() for text in ablation["verdict"])
+    head = "| protocol | RQ1: effective against doing nothing? | RQ2: does a higher level matter? |"
+    return "\n".join([head, "| --- | --- | --- |", *lines]) + f"\n\nResiduals: {skips}."
+
+
+def _list(rows: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{at}: {found}" for at, found in zip(rows["at"], rows["verdict"], strict=True)
+    )
+
+
+def _table(table: pd.DataFrame, metric: str, printed: dict, digits: int) -> str:
+    """One of the paper's tables: a row a method, a column a level, means over trainings."""
+    levels = sorted(table["level"].unique())
+    names = {"ssim": "SSIM (Table I)", "mse": "MSE on [0, 1] (Table II)"}
+    head = [f"| {names[metric]} | " + " | ".join(f"{level:g}" for level in levels) + " |"]
+    head.append("| --- |" + " ---: |" * len(levels))
+    head.append("| the paper | " + " | ".join(f"{printed[level]:g}" for level in levels) + " |")
+    means = table.groupby(["protocol", "method", "level"], sort=False)[metric].mean()
+    for (protocol, method), row in means.unstack("level").iterrows():
+        values = " | ".join(f"{row[level]:.{digits}f}" for level in levels)
+        head.append(f"| `{protocol}`, {method} | {values} |")
+    return "\n".join(head)
+
+
+def insert(text: str, block: str) -> str:
+    """`text` with `block` between the two markers."""
+    before, rest = text.split(START)
+    return f"{before}{START}\n{block}{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    """Write the results of the run named on the command line into the README."""
+    readme = ROOT / "README.md"
+    block = markdown(REPORTS / sys.argv[1])
+    files.write_text(readme, insert(readme.read_text(encoding="utf-8"), block))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Set everything up once, then run the study (or its tests, or JupyterLab). See --help.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+need="3.11"
+size="about 3 GB, most of it PyTorch with its CUDA libraries; 6 GB on disk"
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+    local candidate
+    for candidate in python3.11 python3.12 python3.13 python3 python; do
+        if command -v "$candidate" >/dev/null && is_new_enough "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    fail "no Python $need or newer found: install it, or conda, and run this again"
+}
+
+# The environment: an active one, else conda, else .venv. Prints its Python.
+environment() {
+    local prefix=${CONDA_PREFIX:-${VIRTUAL_ENV:-}}
+    if [ "${CONDA_DEFAULT_ENV:-}" = base ]; then prefix=${VIRTUAL_ENV:-}; fi
+    if [ -n "$prefix" ]; then
+        is_new_enough "$prefix/bin/python" || fail "$prefix has no Python $need or newer: activate another environment"
+        printf '%s\n' "$prefix/bin/python"
+    elif [ -x "$root/.venv/bin/python" ]; then
+        printf '%s\n' "$root/.venv/bin/python"
+    elif command -v conda >/dev/null; then
+        conda_environment
+    else
+        say "Making a virtual environment in .venv"
+        "$(find_python)" -m venv "$root/.venv" || fail "could not make .venv: is the venv module installed?"
+        printf '%s\n' "$root/.venv/bin/python"
+    fi
+}
+
+conda_environment() {
+    if ! conda run -n fer-denoise true >/dev/null 2>&1; then
+        say "Making the conda environment fer-denoise from environment.yml (downloads $size)"
+        conda env create -q -f "$root/environment.yml" >&2 || fail "conda could not make the environment"
+    fi
+    conda run -n fer-denoise python -c 'import sys; print(sys.executable)'
+}
+
+# Install requirements.lock unless exactly it was installed before.
+install() {
+    local python=$1 stamp want
+    stamp="$(dirname "$(dirname "$python")")/.fer-denoise"
+    want=$(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)" $root"
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return; fi
+    say "Installing requirements.lock into $(dirname "$(dirname "$python")") (downloads $size; once)"
+    "$python" -m pip install -q --disable-pip-version-check -r "$root/requirements.lock" >&2 \
+        || fail "pip could not install requirements.lock: see above"
+    "$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2 \
+        || fail "pip could not install fer_lib: see above"
+    printf '%s\n' "$want" >"$stamp"
+}
+
+python=$(environment)
+install "$python"
+exec "$python" -m fer_lib.cli "$@"
