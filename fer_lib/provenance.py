@@ -10,8 +10,6 @@ import platform
 import subprocess
 from pathlib import Path
 
-import torch
-
 from fer_lib.config import ROOT, Config
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "pandas", "papermill", "snakemake")
@@ -30,9 +28,9 @@ def note() -> dict:
 
 
 def hardware() -> dict:
-    """Processor, threads, accelerator."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+    """Processor, cores, threads (as PyTorch counts them), GPU; loads no PyTorch."""
+    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": threads, "gpu": _gpu()}
 
 
 def record(notebooks: list[Path], settings: Config, dataset: str, checksum: str) -> dict:
@@ -61,6 +59,15 @@ def _git(*words: str) -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def _gpu() -> str | None:
+    try:
+        words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def _cpu() -> str:

@@ -183,4 +183,4 @@ def test_show_saves_what_it_displays(tmp_path, monkeypatch):
     assert base64.b64decode(data) == first == second
     assert metadata["alt"] == "Empty axes."
     assert metadata["caption"] == "None."
-    assert 100 < metadata["width"] <= 2.2 * report.CSS_DPI
+    assert 100 < metadata["width"] <= 2.2 * display.CSS_DPI
