@@ -1,26 +1,38 @@
 # The notebooks as a graph: which files each chapter needs and makes. `run_all.sh` calls this.
 # Chapters are chained by their tables, not by executed notebooks, which carry timestamps.
+# The settings are a file, so that a change in them re-runs what depends on them.
 import sys
 
 sys.path.insert(0, str(workflow.basedir))
-from fer_lib import chapters, config as profiles
+from fer_lib import chapters
 from fer_lib.config import REPORTS, ROOT, WORK
 
-PROFILE, SEED, SEEDS = config["profile"], int(config["seed"]), int(config["seeds"])
-RUN = f"{config['dataset']}-{PROFILE}"
-WORDS = f"--profile {PROFILE} --seed {SEED} --seeds {SEEDS}"
-PAGES = [REPORTS / RUN / f"{chapter.name}.html" for chapter in chapters.CHAPTERS]
-SETTINGS = profiles.load(PROFILE, SEED, SEEDS).as_dict()
-RENDERER = [ROOT / "fer_lib" / "report.py", *(ROOT / "fer_lib" / "template").iterdir()]
+RUN = config["run"]
+SETTINGS = WORK / RUN / "settings.json"
+RENDERER = [
+    *(ROOT / "fer_lib" / f"{name}.py" for name in ("pages", "provenance", "report", "summary")),
+    *(ROOT / "fer_lib" / "template").iterdir(),
+]
 
 
 def tables(names):
     return [REPORTS / RUN / "tables" / f"{name}.csv" for name in names]
 
 
-rule all:
+def executed(chapter):
+    return WORK / RUN / f"{chapter.name}.ipynb"
+
+
+rule report:
     input:
+        RENDERER,
+        [executed(chapter) for chapter in chapters.CHAPTERS],
+    output:
         REPORTS / RUN / "index.html",
+        REPORTS / RUN / "run.json",
+        [REPORTS / RUN / f"{chapter.name}.html" for chapter in chapters.CHAPTERS],
+    shell:
+        "{sys.executable} -m fer_lib.pages {RUN}"
 
 
 for chapter in chapters.CHAPTERS:
@@ -32,40 +44,9 @@ for chapter in chapters.CHAPTERS:
             chapter.source,
             chapters.modules(chapter),
             tables(chapter.reads),
+            settings=SETTINGS,
         output:
             tables(chapter.writes),
-            notebook=WORK / RUN / f"{chapter.name}.ipynb",
-        params:
-            settings=SETTINGS,
-            checksum=config["checksum"],
-            words=f"{chapter.number} {WORDS}",
+            notebook=executed(chapter),
         shell:
-            "{sys.executable} -m fer_lib.notebook {output.notebook} {params.words}"
-
-    rule:
-        name:
-            f"page_{chapter.number}"
-        input:
-            RENDERER,
-            notebook=WORK / RUN / f"{chapter.name}.ipynb",
-        output:
-            REPORTS / RUN / f"{chapter.name}.html",
-        params:
-            words=f"page {RUN} {chapter.number}",
-        shell:
-            "{sys.executable} -m fer_lib.pages {params.words}"
-
-
-rule index:
-    input:
-        RENDERER,
-        PAGES,
-        ROOT / "fer_lib" / "pages.py",
-    output:
-        REPORTS / RUN / "index.html",
-        REPORTS / RUN / "run.json",
-    params:
-        settings=SETTINGS,
-        words=f"index {RUN} {WORDS}",
-    shell:
-        "{sys.executable} -m fer_lib.pages {params.words}"
+            "{sys.executable} -m fer_lib.notebook {output.notebook} {input.settings}"

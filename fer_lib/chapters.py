@@ -1,6 +1,7 @@
 """The notebooks in order: what each asks, which files it reads and writes, what code it uses."""
 
 import ast
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,21 +76,26 @@ def modules(chapter: Chapter) -> list[Path]:
     """
     cells = json.loads(chapter.source.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    found, waiting = set(), _imports(code)
+    found, waiting = set(), set(_imports(code))
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting |= _imports(path.read_text(encoding="utf-8"))
+            waiting |= _imports_of(path)
     return sorted(found)
 
 
-def _imports(code: str) -> set[Path]:
+@functools.cache
+def _imports_of(path: Path) -> frozenset[Path]:
+    return _imports(path.read_text(encoding="utf-8"))
+
+
+def _imports(code: str) -> frozenset[Path]:
     """The files of fer_lib that `code` imports, as `from fer_lib import x` or `from fer_lib.x`."""
     here, names = Path(__file__).parent, set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.parse(code).body:
         if isinstance(node, ast.ImportFrom) and node.module == "fer_lib":
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fer_lib."):
             names.add(node.module.removeprefix("fer_lib."))
-    return {here / f"{name}.py" for name in names}
+    return frozenset(here / f"{name}.py" for name in names)

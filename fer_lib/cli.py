@@ -1,6 +1,7 @@
 """The words of `./run_all.sh`: run the study, its tests, or JupyterLab."""
 
 import argparse
+import json
 import os
 import shlex
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import filelock
 
-from fer_lib import chapters, config, data
+from fer_lib import chapters, config, files, sources
 from fer_lib.config import ROOT, UserError
 
 EPILOG = """examples:
@@ -87,22 +88,44 @@ def _set_environment(words: argparse.Namespace, arguments: list[str]) -> None:
 
 
 def _run(words: argparse.Namespace, extra: list[str]) -> int:
-    settings = config.load(words.profile, words.seed, words.seeds)
-    forced = _forced(words)
-    dataset, checksum = data.name_and_checksum()
-    name = f"{dataset}-{words.profile}"
-    target = config.REPORTS / name / "index.html"
+    settings, forced = config.load(words.profile, words.seed, words.seeds), _forced(words)
+    dataset = _dataset()
+    run = config.run_name(dataset["name"], settings)
+    page = config.REPORTS / run / "index.html"
+    target = page
     if words.only:
-        target = config.REPORTS / name / f"{chapters.find(words.only).name}.html"
-    values = {"dataset": dataset, "checksum": checksum, "profile": words.profile}
-    values |= {"seed": words.seed, "seeds": settings.seeds}
-    with _alone(name):
-        code = _snakemake([str(target), *forced], values, extra)
+        chapter = chapters.find(words.only)
+        page = config.REPORTS / run / f"{chapter.name}.html"
+        target = config.WORK / run / f"{chapter.name}.ipynb"
+    with _alone(run):
+        _write_settings(config.WORK / run / "settings.json", settings, dataset)
+        code = _snakemake([str(target), *forced], run, extra)
+        if code == 0 and words.only:
+            code = _python("-m", "fer_lib.pages", run, chapter.number)
     if code == 0:
-        print(os.path.relpath(target))
+        print(os.path.relpath(page))
     else:
         print("stopped; run the same command again to go on (log: .snakemake/log)", file=sys.stderr)
     return min(code, 1)
+
+
+def _dataset() -> dict:
+    """Name and checksum of the data, decoded now unless it was before."""
+    _, folder = sources.find()
+    if not folder.exists():
+        from fer_lib import data  # takes half a second to load, which a run without work can save
+
+        print("decoding the faces, once", flush=True)
+        data.prepare()
+    meta = json.loads((folder / "meta.json").read_text())
+    return {"name": meta["name"], "checksum": meta["checksum"]}
+
+
+def _write_settings(path: Path, settings: config.Config, dataset: dict) -> None:
+    """Tell the workflow what is asked for; an unchanged file keeps its date."""
+    text = json.dumps({"config": settings.as_dict(), "data": dataset}, indent=1)
+    if not path.exists() or path.read_text() != text:
+        files.write_text(path, text)
 
 
 def _forced(words: argparse.Namespace) -> list[str]:
@@ -112,13 +135,15 @@ def _forced(words: argparse.Namespace) -> list[str]:
     return ["--forcerun", *(f"run_{number}" for number in numbers)] if numbers else []
 
 
-def _snakemake(targets: list[str], values: dict, extra: list[str]) -> int:
+def _snakemake(targets: list[str], run: str, extra: list[str]) -> int:
     os.environ["FER_HEADLESS"] = "1"
-    pairs = [f"{key}={value}" for key, value in values.items()]
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process.
     words = ["--cores", "1", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
-    command = [sys.executable, "-m", "snakemake", *targets, *words, "--config", *pairs]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    return _python("-m", "snakemake", *targets, *words, "--config", f"run={run}")
+
+
+def _python(*words: str) -> int:
+    return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
 
 
 def _alone(name: str) -> filelock.BaseFileLock:
@@ -131,14 +156,11 @@ def _alone(name: str) -> filelock.BaseFileLock:
 
 
 def _test(words: argparse.Namespace, extra: list[str]) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *extra], cwd=ROOT, check=False
-    ).returncode
+    return _python("-m", "pytest", *extra)
 
 
 def _lab(words: argparse.Namespace, extra: list[str]) -> int:
-    command = [sys.executable, "-m", "jupyterlab", *extra, str(config.NOTEBOOKS)]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    return _python("-m", "jupyterlab", *extra, str(config.NOTEBOOKS))
 
 
 if __name__ == "__main__":

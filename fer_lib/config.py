@@ -151,6 +151,11 @@ def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
     return replace(settings, seed=seed, seeds=seeds or settings.seeds)
 
 
+def run_name(dataset: str, settings: Config) -> str:
+    """The name of a run's folders."""
+    return f"{dataset}-{settings.profile}"
+
+
 def model_config(config: Config, variant: str) -> ModelConfig:
     """The network of one arm of the ablation."""
     _one_of("variant", variant, VARIANTS)

@@ -19,22 +19,31 @@ LABELS = {
 sns.set_theme(style="whitegrid", context="notebook", rc={"axes.edgecolor": ".7"})
 
 
-def faces(rows: Sequence[tuple[str, np.ndarray]], titles: Sequence[str] = ()) -> Figure:
-    """Rows of gray images, each (label, (n, H, W) in [0, 1]); `titles` stand over the columns."""
-    columns = max(len(images) for _, images in rows)
-    figure, axes = plt.subplots(
-        len(rows), columns, figsize=(columns + 1.2, len(rows) * 1.04), squeeze=False
-    )
-    for line, (label, images) in zip(axes, rows, strict=True):
-        for axis in line:
-            axis.set_axis_off()
-        for axis, image in zip(line, images, strict=False):
-            axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
-    for axis, title in zip(axes[0], titles, strict=False):
-        axis.set_title(title, fontsize=9)
-    figure.subplots_adjust(wspace=0.04, hspace=0.06)
+def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Rows of gray or RGB images, each (label, (n, H, W) or (n, H, W, 3) in [0, 1]).
+
+    Drawn as one picture, every face enlarged to the same size by repeating pixels.
+    """
+    side = max(images.shape[1] for _, images in rows)
+    lines = [np.hstack([_framed(image, side) for image in images]) for _, images in rows]
+    picture = np.vstack(lines)
+    figure, axis = plt.subplots(figsize=(9.0, 9.0 * picture.shape[0] / picture.shape[1]))
+    axis.imshow(picture, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axis.set(xticks=[], yticks=[(i + 0.5) * len(lines[0]) for i in range(len(rows))])
+    axis.set_yticklabels([label for label, _ in rows])
+    axis.tick_params(length=0)
+    axis.grid(visible=False)
+    sns.despine(figure, left=True, bottom=True)
     return figure
+
+
+def _framed(image: np.ndarray, side: int) -> np.ndarray:
+    """(H, W) or (H, W, 3) -> (side + gap, side + gap, 3) with a white edge right and below."""
+    rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    factor = side // image.shape[0]
+    large = rgb.repeat(factor, axis=0).repeat(factor, axis=1)
+    gap = side // 16
+    return np.pad(large, ((0, gap), (0, gap), (0, 0)), constant_values=1)
 
 
 def counts(table: pd.DataFrame, category: str, value: str, part: str | None = None) -> Figure:

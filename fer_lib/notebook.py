@@ -1,9 +1,9 @@
 """Execute a notebook headless, whole or not at all.
 
-`python -m fer_lib.notebook TARGET NN --profile P …` is what the workflow calls for each chapter.
+`python -m fer_lib.notebook TARGET SETTINGS` is what the workflow calls for each chapter.
 """
 
-import argparse
+import json
 import logging
 import os
 import sys
@@ -71,23 +71,15 @@ def _explain(source: Path, error: PapermillExecutionError, failed: Path) -> str:
 
 def main() -> int:
     """Execute one chapter, telling how it goes."""
-    parser = argparse.ArgumentParser(prog="python -m fer_lib.notebook")
-    parser.add_argument("target", type=Path)
-    parser.add_argument("number")
-    parser.add_argument("--profile", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=0)
-    words = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="   %(message)s", stream=sys.stdout)
-    logging.getLogger("papermill").addFilter(_only_output)
-    logging.getLogger("papermill").setLevel(logging.INFO)
-    chapter = chapters.find(words.number)
-    parameters = {"profile": words.profile, "seed": words.seed, "seeds": words.seeds}
-    command = os.environ.get("FER_COMMAND", "")
+    target, settings = map(Path, sys.argv[1:])
+    config = json.loads(settings.read_text())["config"]
+    _log_to_stdout()
+    chapter = chapters.find(target.stem[:2])
     print(f"{chapter.number} {chapter.title}: {chapter.question}", flush=True)
     start = time.monotonic()
     try:
-        execute(chapter.source, words.target, parameters, command)
+        parameters = {name: config[name] for name in ("profile", "seed", "seeds")}
+        execute(chapter.source, target, parameters, os.environ.get("FER_COMMAND", ""))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -95,9 +87,17 @@ def main() -> int:
     return 0
 
 
-def _only_output(entry: logging.LogRecord) -> bool:
-    """Let progress lines through and leave out papermill's talk about cells."""
-    return " left  " in entry.getMessage()
+def _log_to_stdout() -> None:
+    """Show the progress lines of the notebook, not papermill's talk about cells."""
+    logging.basicConfig(level=logging.WARNING, format="   %(message)s", stream=sys.stdout)
+    logger = logging.getLogger("papermill")
+    logger.setLevel(logging.INFO)
+    logger.addFilter(_is_progress)
+
+
+def _is_progress(entry: logging.LogRecord) -> bool:
+    entry.msg = str(entry.msg).rstrip()
+    return " left  " in entry.msg
 
 
 if __name__ == "__main__":

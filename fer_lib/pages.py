@@ -1,58 +1,48 @@
 """From executed notebooks and tables to the pages of a run's report.
 
-`python -m fer_lib.pages page RUN NN` and `… index RUN` are what the workflow calls.
+`python -m fer_lib.pages RUN [NN]`: all of them with the index, or only chapter NN's.
 """
 
-import argparse
 import json
 import sys
 
-from fer_lib import chapters, config, data, files, provenance, report, summary
+from fer_lib import chapters, files, provenance, report, summary
+from fer_lib.chapters import CHAPTERS, Chapter
 from fer_lib.config import REPORTS, WORK, UserError
 
-NAV = [(f"{c.number} {c.title}", f"{c.name}.html") for c in chapters.CHAPTERS]
+NAV = [(f"{c.number} {c.title}", f"{c.name}.html") for c in CHAPTERS]
 
 
-def page(number: str, run: str) -> None:
+def page(run: str, chapter: Chapter) -> None:
     """Render one executed notebook."""
-    chapter = chapters.find(number)
     source = WORK / run / f"{chapter.name}.ipynb"
     title = f"{chapter.title} · {run}"
     report.render(source, REPORTS / run / f"{chapter.name}.html", title=title, nav=NAV)
 
 
-def index(run: str, settings: config.Config) -> None:
+def index(run: str) -> None:
     """Write run.json and index.html."""
     folder = REPORTS / run
-    notebooks = [WORK / run / f"{chapter.name}.ipynb" for chapter in chapters.CHAPTERS]
-    record = provenance.record(notebooks, settings, *data.name_and_checksum())
+    asked = json.loads((WORK / run / "settings.json").read_text())
+    record = provenance.record([WORK / run / f"{c.name}.ipynb" for c in CHAPTERS], asked)
     files.write_text(folder / "run.json", json.dumps(record, indent=1) + "\n")
     report.index(
         folder / "index.html",
         title=f"Removing noise from faces with autoencoders · {run}",
         summary_markdown=summary.markdown(folder),
-        sections=[
-            (f"{c.number} {c.title}", f"{c.name}.html", c.question) for c in chapters.CHAPTERS
-        ],
+        sections=[(f"{c.number} {c.title}", f"{c.name}.html", c.question) for c in CHAPTERS],
         run=record,
     )
 
 
 def main() -> int:
     """Render what the words name."""
-    parser = argparse.ArgumentParser(prog="python -m fer_lib.pages")
-    parser.add_argument("what", choices=("page", "index"))
-    parser.add_argument("run")
-    parser.add_argument("number", nargs="?")
-    parser.add_argument("--profile")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=0)
-    words = parser.parse_args()
+    run, *numbers = sys.argv[1:]
     try:
-        if words.what == "page":
-            page(words.number, words.run)
-        else:
-            index(words.run, config.load(words.profile, words.seed, words.seeds))
+        for chapter in [chapters.find(number) for number in numbers] or CHAPTERS:
+            page(run, chapter)
+        if not numbers:
+            index(run)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from fer_lib.config import ROOT, Config
+from fer_lib.config import ROOT
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "pandas", "papermill", "snakemake")
 
@@ -33,19 +33,20 @@ def hardware() -> dict:
     return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": threads, "gpu": _gpu()}
 
 
-def record(notebooks: list[Path], settings: Config, dataset: str, checksum: str) -> dict:
-    """`run.json`: the notes of the executed `notebooks`, merged, and what the run was asked for."""
+def record(notebooks: list[Path], asked: dict) -> dict:
+    """`run.json`: what was `asked` (settings.json) and the notes of the executed `notebooks`."""
     metas = {path.stem: json.loads(path.read_text())["metadata"] for path in notebooks}
     notes = [meta["fer_lib"] for meta in metas.values()]
     commits = {note["commit"] for note in notes}
+    config = asked["config"]
     return {
         "commit": commits.pop() if len(commits) == 1 else "several, see notebooks",
         "clean": all(note["clean"] for note in notes),
         "command": notes[-1]["command"],
-        "profile": settings.profile,
-        "config": settings.as_dict(),
-        "seeds": list(settings.training_seeds),
-        "data": {"name": dataset, "checksum": checksum},
+        "profile": config["profile"],
+        "config": config,
+        "seeds": list(range(config["seed"], config["seed"] + config["seeds"])),
+        "data": asked["data"],
         "packages": notes[-1]["packages"],
         "hardware": notes[-1]["hardware"],
         "notebooks": {name: meta["fer_lib"]["commit"] for name, meta in metas.items()},

@@ -48,10 +48,5 @@ def open_study(profile: str, path: str = "", seed: int = 0, seeds: int = 0) -> S
     """The run of `profile` on the faces at `path` (default: $FER_DATA, else the embedded ORL)."""
     settings = config.load(profile, seed, seeds)
     faces = data.load(path or None)
-    name = run_name(faces.name, settings)
+    name = config.run_name(faces.name, settings)
     return Study(settings, faces, REPORTS / name, WORK / name)
-
-
-def run_name(dataset: str, settings: Config) -> str:
-    """The name of a run's folders."""
-    return f"{dataset}-{settings.profile}"

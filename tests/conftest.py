@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_lib import config, data
+from fer_lib import config, data, ferplus, sources
 
 REAL = Path(os.environ.get("FER_DATA") or config.ROOT.parent / "shared" / "data" / "ferplus.zip")
 USAGES = ["Training"] * 24 + ["PublicTest"] * 6 + ["PrivateTest"] * 6
@@ -58,7 +58,7 @@ def table(rows) -> bytes:
 
 
 def votes_table(rows: list[Row]) -> bytes:
-    header = ["Usage", "Image name", *data.VOTES]
+    header = ["Usage", "Image name", *ferplus.VOTES]
     return table([header, *([row.usage, row.name, *row.votes] for row in rows)])
 
 
@@ -72,7 +72,7 @@ def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
 def folders_form(rows: list[Row]) -> dict[str, bytes]:
     """Microsoft's layout, with other votes in `label.csv` to show that they do not count."""
     form = {"fer2013new.csv": votes_table(rows), "LICENSE.md": b"MIT"}
-    for folder, usage in data.FOLDERS.items():
+    for folder, usage in ferplus.FOLDERS.items():
         chosen = {row.name: row for row in rows if row.name and row.usage == usage}
         other = [9, 0, 0, 0, 0, 0, 0, 0, 0, 1]
         form[f"{folder}/label.csv"] = table([name, "(0, 0, 48, 48)", *other] for name in chosen)
@@ -83,7 +83,7 @@ def folders_form(rows: list[Row]) -> dict[str, bytes]:
 def script_form(rows: list[Row]) -> dict[str, bytes]:
     """What the script of today writes: no box, and a name that occurs twice is listed twice."""
     form = folders_form(rows)
-    for folder, usage in data.FOLDERS.items():
+    for folder, usage in ferplus.FOLDERS.items():
         chosen = [row for row in rows if row.name and row.usage == usage]
         form[f"{folder}/label.csv"] = table([row.name, *row.votes] for row in chosen)
     return form
@@ -156,7 +156,7 @@ def known(rows) -> Known:
 @pytest.fixture
 def work(tmp_path, monkeypatch) -> Path:
     """An empty work folder; the data set of the environment is out of sight."""
-    monkeypatch.setattr(data, "WORK", tmp_path / "work")
+    monkeypatch.setattr(sources, "WORK", tmp_path / "work")
     monkeypatch.delenv("FER_DATA", raising=False)
     return tmp_path / "work"
 
@@ -167,5 +167,17 @@ def real_faces(tmp_path_factory) -> data.Faces:
     if not REAL.exists():
         pytest.skip("the real FER+ is not there: point FER_DATA at it")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "WORK", tmp_path_factory.mktemp("real"))
+        patch.setattr(sources, "WORK", tmp_path_factory.mktemp("real"))
         return data.load(str(REAL))
+
+
+@pytest.fixture(scope="session")
+def pictures() -> np.ndarray:
+    """24 smooth uint8 pictures of 48x48 that use all grays: what is learnt can be learnt there."""
+    random, rows, columns = np.random.default_rng(7), *np.mgrid[0:48, 0:48] / 48
+    pictures = []
+    for _ in range(24):
+        u, v, shift, dark = random.uniform((-2, -2, 0, 0.5), (2, 2, 6, 1.5))
+        wave = 0.5 + 0.5 * np.sin(2 * np.pi * (u * rows + v * columns) + shift)
+        pictures.append(np.round(255 * wave**dark))
+    return np.stack(pictures).astype(np.uint8)

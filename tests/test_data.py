@@ -21,7 +21,7 @@ from conftest import (
 )
 from PIL import Image
 
-from fer_lib import config, data
+from fer_lib import config, data, ferplus, sources
 from fer_lib.config import UserError
 
 pytestmark = pytest.mark.usefixtures("work")
@@ -32,7 +32,7 @@ FACE = "FER2013Train/fer0000001.png"
 def assert_known(faces, known):
     assert faces.rows["id"].tolist() == known.ids
     assert faces.rows["usage"].tolist() == known.usages
-    assert faces.rows[list(data.VOTES)].to_numpy().tolist() == known.votes
+    assert faces.rows[list(ferplus.VOTES)].to_numpy().tolist() == known.votes
     assert np.array_equal(faces.images, known.images)
     assert faces.checksum == known.checksum
 
@@ -54,8 +54,8 @@ def test_every_form_gives_the_same_faces(tmp_path, forms, known, form, top):
     faces = data.load(str(source))
     assert_known(faces, known)
     assert faces.name == "ferplus"
-    assert list(faces.rows) == ["id", "usage", "person", "emotion", *data.VOTES]
-    assert faces.rows["emotion"].tolist() == data.majority(np.array(known.votes))
+    assert list(faces.rows) == ["id", "usage", "person", "emotion", *ferplus.VOTES]
+    assert faces.rows["emotion"].tolist() == ferplus.majority(np.array(known.votes))
     assert faces.images.dtype == np.uint8
 
 
@@ -93,7 +93,7 @@ def test_the_folder_in_the_environment_and_home_are_found(tmp_path, forms, known
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FER_DATA", "~/faces")
     assert_known(data.load(), known)
-    assert data.name_and_checksum() == ("ferplus", known.checksum)
+    assert data.load().checksum == known.checksum
 
 
 # --- decoding once -------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def forbid_reading(monkeypatch):
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(data, "read_ferplus", refuse)
+    monkeypatch.setattr(ferplus, "read", refuse)
 
 
 @pytest.mark.parametrize("write", [write_folder, write_zip])
@@ -153,7 +153,7 @@ def test_images_behind_a_link_are_watched(tmp_path, forms):
 
 def test_other_files_in_the_folder_do_not_matter(tmp_path, forms, monkeypatch):
     source = write_folder(tmp_path / "source", forms["kaggle"])
-    monkeypatch.setattr(data, "WORK", source / "work")  # the data unpacked into the repository
+    monkeypatch.setattr(sources, "WORK", source / "work")  # the data unpacked into the repository
     data.load(str(source))
     (source / "notes.txt").write_text("mine")
     forbid_reading(monkeypatch)
@@ -436,12 +436,12 @@ def test_whatever_byte_of_a_zip_is_damaged(tmp_path, work, method):
     form = folders_form(make_rows()[:2] + make_rows()[-2:])
     path = tmp_path / "x.zip"
     write_zip(path, form, method=method)
-    whole, images = path.read_bytes(), data.read_ferplus(path)[0]
+    whole, images = path.read_bytes(), ferplus.read(path)[0]
     random = np.random.default_rng(method)
     for place in random.choice(len(whole), 80, replace=False):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         try:
-            assert np.array_equal(data.read_ferplus(path)[0], images)
+            assert np.array_equal(ferplus.read(path)[0], images)
         except UserError as error:
             assert_short(error, path)
 
@@ -466,11 +466,11 @@ def test_whatever_byte_of_a_zip_is_damaged(tmp_path, work, method):
     ],
 )
 def test_majority(votes, emotion):
-    assert data.majority(np.array([votes])) == [emotion]
+    assert ferplus.majority(np.array([votes])) == [emotion]
 
 
 def test_majority_knows_every_emotion_by_its_column():
-    assert data.majority(np.eye(10, dtype=int) * 10) == [*data.EMOTIONS, "", ""]
+    assert ferplus.majority(np.eye(10, dtype=int) * 10) == [*ferplus.EMOTIONS, "", ""]
 
 
 # --- split ---------------------------------------------------------------------------------------
@@ -576,7 +576,7 @@ def test_split_is_the_same_in_every_process(tmp_path, forms):
 @pytest.fixture(scope="module")
 def orl(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "WORK", tmp_path_factory.mktemp("orl"))
+        patch.setattr(sources, "WORK", tmp_path_factory.mktemp("orl"))
         patch.delenv("FER_DATA", raising=False)
         return data.load()
 

@@ -1,0 +1,107 @@
+"""MSE, PSNR and SSIM against known answers and against scikit-image."""
+
+import numpy as np
+import pytest
+import skimage.metrics
+import torch
+
+from fer_lib import metrics
+
+GRAY, RGB = (18, 1, 48, 48), (5, 3, 96, 96)  # 18: more than the 16 that are scored at once
+
+
+def noisy_pair(shape, data_range: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth images and noisy copies, each with noise of its own strength; `spread` 1 fills the
+    range, more leaves it."""
+    random = np.random.default_rng(3)
+    n, channels, height, width = shape
+    grid = np.linspace(0, 3, height)[:, None] + np.linspace(0, 2, width)
+    phase = random.uniform(0, 6, (n, channels, 1, 1))
+    images = 0.5 + 0.5 * spread * np.sin(2 * grid + phase)
+    noise = np.linspace(0.02, 0.6, n)[:, None, None, None] * random.standard_normal(shape)
+    noisy = images + noise if spread > 1 else np.clip(images + noise, 0, 1)
+    return images * data_range - data_range / 2, noisy * data_range - data_range / 2
+
+
+def theirs(a: np.ndarray, b: np.ndarray, data_range: float) -> list[float]:
+    return [
+        skimage.metrics.structural_similarity(x, y, data_range=data_range, channel_axis=0)
+        for x, y in zip(a, b, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])
+@pytest.mark.parametrize("data_range", [1.0, 2.0])
+@pytest.mark.parametrize("spread", [1.0, 1.7], ids=["inside", "outside"])
+def test_ssim_equals_scikit_image(shape, data_range, spread):
+    a, b = noisy_pair(shape, data_range, spread)
+    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), data_range).numpy()
+    assert ours.dtype == np.float64
+    assert np.ptp(ours) > 0.4  # the images differ in quality: none stands in for another
+    np.testing.assert_allclose(ours, theirs(a, b, data_range), rtol=0, atol=1e-9)
+
+
+def test_ssim_of_float32_images_is_computed_in_float64():
+    a, b = (x.astype(np.float32) for x in noisy_pair(RGB, 1.0, 1.0))
+    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), 1.0).numpy()
+    expected = theirs(a.astype(np.float64), b.astype(np.float64), 1.0)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-9)
+
+
+def test_ssim_depends_on_the_stated_range():
+    a, b = map(torch.from_numpy, noisy_pair(GRAY, 1.0, 1.0))
+    assert (metrics.ssim(a, b, 1.0) - metrics.ssim(a, b, 2.0)).abs().max() > 0.01
+    torch.testing.assert_close(metrics.ssim(a, b, 1.0), metrics.ssim(2 * a, 2 * b, 2.0))
+
+
+@pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])
+def test_identical_images_give_exactly_1(shape):
+    a = torch.from_numpy(noisy_pair(shape, 1.0, 1.7)[0])
+    assert metrics.ssim(a, a.clone(), 1.0).tolist() == [1.0] * shape[0]
+
+
+def test_ssim_of_two_even_grays_is_the_luminance_term():
+    a, b = torch.full((1, 1, 9, 9), 0.25), torch.full((1, 1, 9, 9), 0.75)
+    expected = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)
+    assert metrics.ssim(a, b, 1.0).item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [(6, 48), (48, 6), (1, 1)])
+def test_ssim_refuses_images_smaller_than_its_window(size):
+    images = torch.zeros(2, 1, *size)
+    with pytest.raises(ValueError, match="7x7"):
+        metrics.ssim(images, images, 1.0)
+
+
+def test_ssim_takes_images_of_one_window():
+    a, b = noisy_pair((3, 1, 7, 7), 1.0, 1.0)
+    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), 1.0)
+    np.testing.assert_allclose(ours, theirs(a, b, 1.0), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])
+@pytest.mark.parametrize("data_range", [1.0, 2.0])
+def test_mse_and_psnr_equal_scikit_image(shape, data_range):
+    a, b = noisy_pair(shape, data_range, 1.7)
+    mse = metrics.mse(torch.from_numpy(a), torch.from_numpy(b))
+    psnr = metrics.psnr(mse, data_range)
+    pairs = list(zip(a, b, strict=True))
+    expected = [skimage.metrics.mean_squared_error(x, y) for x, y in pairs]
+    np.testing.assert_allclose(mse, expected, rtol=1e-12)
+    expected = [skimage.metrics.peak_signal_noise_ratio(x, y, data_range=data_range) for x, y in pairs]
+    np.testing.assert_allclose(psnr, expected, rtol=1e-12)
+    assert mse.shape == psnr.shape == shape[:1]
+    assert np.ptp(psnr.numpy()) > 3
+
+
+def test_known_answers():
+    black = torch.zeros(3, 3, 8, 8)
+    gray = torch.stack([torch.full((3, 8, 8), value) for value in (0.1, 0.5, 1.0)])
+    mse = metrics.mse(gray, black)
+    assert mse.tolist() == pytest.approx([0.01, 0.25, 1.0], rel=1e-6)
+    assert metrics.psnr(mse, 1.0).tolist() == pytest.approx([20, 6.0206, 0], abs=1e-4)
+    assert metrics.psnr(mse, 2.0).tolist() == pytest.approx([26.0206, 12.0412, 6.0206], abs=1e-4)
+
+
+def test_psnr_without_an_error_is_infinite():
+    assert metrics.psnr(torch.zeros(2, dtype=torch.float64), 1.0).tolist() == [np.inf, np.inf]

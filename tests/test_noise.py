@@ -1,0 +1,220 @@
+"""Noise of a stated strength, one stream an image, and the three protocols by hand in numpy."""
+
+import numpy as np
+import pytest
+import torch
+
+from fer_lib.noise import PROTOCOLS, gaussian
+
+IDS = np.arange(100, 124)
+NAMES = ("literal", "intended", "native")
+
+
+@pytest.fixture(scope="module")
+def clean(pictures) -> torch.Tensor:
+    return torch.from_numpy(pictures[:, None] / np.float32(255))
+
+
+def draw(shape, seed=0, ids=None) -> np.ndarray:
+    """The noise itself: standard deviation 1 on black."""
+    ids = range(shape[0]) if ids is None else ids
+    return gaussian(torch.zeros(shape), 1.0, ids, seed).numpy()
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+    """Twice the size: each new pixel is 3/4 of its own old pixel and 1/4 of the nearest other."""
+    for axis in (-2, -1):
+        side = images.shape[axis]
+        before = np.take(images, [0, *range(side - 1)], axis)
+        after = np.take(images, [*range(1, side), side - 1], axis)
+        pair = [0.25 * before + 0.75 * images, 0.75 * images + 0.25 * after]
+        shape = [*images.shape]
+        shape[axis] *= 2
+        images = np.stack(pair, axis=axis if axis == -1 else -2).reshape(shape)
+    return images
+
+
+def large(images: np.ndarray) -> np.ndarray:
+    return np.repeat(enlarged(images), 3, axis=1)
+
+
+def halved(images: np.ndarray) -> np.ndarray:
+    n, channels, height, width = images.shape
+    return images.reshape(n, channels, height // 2, 2, width // 2, 2).mean(axis=(3, 5))
+
+
+def test_a_draw_has_mean_0_and_the_bell_curve_of_deviation_1():
+    noise = draw((40, 3, 96, 96)).ravel()
+    standard_error = noise.size**-0.5
+    assert abs(noise.mean()) < 4 * standard_error
+    assert noise.std() == pytest.approx(1, abs=4 * standard_error / 2**0.5)
+    within = (np.abs(noise) < 1).mean(), (np.abs(noise) < 2).mean()
+    assert within == pytest.approx((0.6827, 0.9545), abs=0.004)  # uniform noise: 0.58 and 1
+
+
+def test_noise_of_deviation_a_tenth_is_20_db():
+    images = torch.full((50, 1, 48, 48), 0.5)
+    error = (gaussian(images, 0.1, range(50), 0) - images).double()
+    mse = error.square().mean().item()
+    # The standard error of a variance from n values is variance * sqrt(2 / n).
+    assert mse == pytest.approx(0.01, abs=4 * 0.01 * (2 / error.numel()) ** 0.5)
+    assert 10 * np.log10(1 / mse) == pytest.approx(20, abs=0.08)
+
+
+def test_noise_is_not_clamped(clean):
+    noisy = gaussian(clean, 0.5, IDS, 0)
+    assert noisy.min() < -0.5
+    assert noisy.max() > 1.5
+
+
+def test_level_0_is_the_identity_to_the_bit(clean):
+    assert torch.equal(gaussian(clean, 0.0, IDS, 0), clean)
+    for name in ("intended", "native"):
+        reference = PROTOCOLS[name].reference(clean)
+        assert torch.equal(PROTOCOLS[name].corrupt(clean, 0.0, IDS, 0), reference)
+
+
+def test_the_level_scales_one_and_the_same_draw():
+    images = torch.zeros(4, 1, 48, 48)
+    once, thrice = (gaussian(images, level, range(4), 5).numpy() for level in (0.125, 0.375))
+    assert np.abs(once).max() > 0.3
+    np.testing.assert_allclose(thrice, 3 * once, rtol=1e-6)
+
+
+def test_an_images_noise_depends_on_its_id_and_the_seed_alone():
+    together = draw((6, 1, 48, 48), ids=range(6))
+    for number in (5, 0, 3):
+        assert np.array_equal(draw((1, 1, 48, 48), ids=[number])[0], together[number])
+    order = [4, 1, 5, 0]
+    assert np.array_equal(draw((4, 1, 48, 48), ids=order), together[order])
+    for kind in (np.array, torch.tensor):
+        assert np.array_equal(draw((4, 1, 48, 48), ids=kind(order)), together[order])
+
+
+def test_noise_leaves_the_global_random_states_alone():
+    before = torch.get_rng_state()
+    first = draw((2, 1, 48, 48))
+    torch.manual_seed(99)
+    assert np.array_equal(first, draw((2, 1, 48, 48)))
+    torch.set_rng_state(before)
+    draw((2, 1, 48, 48))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def correlations(streams: np.ndarray) -> np.ndarray:
+    """The correlation of every two rows."""
+    return np.corrcoef(streams)[np.triu_indices(len(streams), 1)]
+
+
+def test_no_two_images_seeds_or_channels_share_a_draw():
+    ids, seeds = (0, 1, 2, 7, 1000), (0, 1, 2, 7)
+    streams = np.concatenate(
+        [draw((5, 3, 96, 96), seed, ids).reshape(15, 96 * 96) for seed in seeds]
+    )
+    # 1,770 pairs: by chance the largest lies at about 3.6 standard errors of 1/96; a draw that is
+    # shared, shifted in sign or mixed would lie above 0.1.
+    assert np.abs(correlations(streams)).max() < 5 / 96
+
+
+def test_neighbouring_pixels_are_uncorrelated():
+    noise = draw((20, 1, 96, 96))
+    for a, b in ((noise[..., 1:], noise[..., :-1]), (noise[..., 1:, :], noise[..., :-1, :])):
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.01
+
+
+def test_there_are_three_protocols():
+    assert tuple(PROTOCOLS) == NAMES
+    assert [PROTOCOLS[name].data_range for name in NAMES] == [2.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.15, 0.5])
+def test_literal_is_noise_on_minus_one_to_one_clamped_at_0(clean, level):
+    protocol, x = PROTOCOLS["literal"], 2 * large(clean.numpy()) - 1
+    expected = np.clip(x + level * draw((24, 3, 96, 96), 3, IDS), 0, 1)
+    noisy = protocol.corrupt(clean, level, IDS, 3)
+    np.testing.assert_allclose(protocol.reference(clean).numpy(), x, atol=1e-6)
+    np.testing.assert_allclose(noisy.numpy(), expected, atol=1e-6)
+    assert torch.equal(protocol.to_model(noisy), noisy)
+    output = torch.linspace(-1, 1, noisy.numel()).view_as(noisy)
+    assert torch.equal(protocol.from_model(output), output)
+
+
+def test_literal_cuts_the_darker_half_even_without_noise(clean):
+    x = large(clean.numpy())
+    noisy = PROTOCOLS["literal"].corrupt(clean, 0.0, IDS, 0).numpy()
+    assert 0.2 < (x < 0.5).mean() < 0.8
+    assert (noisy[x < 0.4999] == 0).all()
+    np.testing.assert_allclose(noisy[x > 0.5], 2 * x[x > 0.5] - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.15, 0.5])
+def test_intended_is_noise_on_0_to_1_at_96_then_normalised(clean, level):
+    protocol, x = PROTOCOLS["intended"], large(clean.numpy())
+    expected = np.clip(x + level * draw((24, 3, 96, 96), 3, IDS), 0, 1)
+    noisy = protocol.corrupt(clean, level, IDS, 3)
+    np.testing.assert_allclose(protocol.reference(clean).numpy(), x, atol=1e-6)
+    np.testing.assert_allclose(noisy.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(protocol.to_model(noisy).numpy(), 2 * expected - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.15, 0.5])
+def test_native_is_noise_on_the_48_pixels_before_they_are_enlarged(clean, level):
+    protocol, x = PROTOCOLS["native"], clean.numpy()
+    expected = np.clip(x + level * draw((24, 1, 48, 48), 3, IDS), 0, 1)
+    noisy = protocol.corrupt(clean, level, IDS, 3)
+    assert torch.equal(protocol.reference(clean), clean)
+    np.testing.assert_allclose(noisy.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        protocol.to_model(noisy).numpy(), 2 * large(expected) - 1, atol=1e-6
+    )
+
+
+def test_native_is_harder_than_intended_once_averaged_down():
+    """96x96 with three channels holds 12 noisy values of each pixel: averaging is 12 times less."""
+    gray = torch.full((24, 1, 48, 48), 0.5)  # far from the clamp
+    noisy = {name: PROTOCOLS[name].corrupt(gray, 0.05, IDS, 0).numpy() for name in NAMES[1:]}
+    averaged = halved(noisy["intended"].mean(axis=1, keepdims=True))
+    ratio = ((noisy["native"] - 0.5) ** 2).mean() / ((averaged - 0.5) ** 2).mean()
+    assert ratio == pytest.approx(12, rel=0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes_and_ranges(clean, name):
+    protocol = PROTOCOLS[name]
+    shape = (24, 1, 48, 48) if name == "native" else (24, 3, 96, 96)
+    reference, noisy = protocol.reference(clean), protocol.corrupt(clean, 0.5, IDS, 0)
+    assert reference.shape == noisy.shape == shape
+    assert reference.max() - reference.min() == pytest.approx(protocol.data_range, rel=0.01)
+    assert (noisy.min(), noisy.max()) == (0, 1)
+    x = protocol.to_model(noisy)
+    assert x.shape == (24, 3, 96, 96)
+    assert x.dtype == torch.float32
+    low = 0 if name == "literal" else -1
+    assert low <= x.min() < low + 0.2
+    assert 0.8 < x.max() <= 1
+    output = protocol.from_model(torch.full((24, 3, 96, 96), 1.5))
+    assert output.shape == shape
+    assert output.unique().tolist() == [1.5 if name == "literal" else 1]  # scored as it is or cut
+
+
+def test_intended_comes_back_from_the_model_as_it_went_in(clean):
+    protocol = PROTOCOLS["intended"]
+    noisy = protocol.corrupt(clean, 0.3, IDS, 0)
+    torch.testing.assert_close(
+        protocol.from_model(protocol.to_model(noisy)), noisy, atol=1e-7, rtol=0
+    )
+
+
+def test_native_output_is_the_mean_of_channels_and_of_two_by_two_pixels():
+    output = np.random.default_rng(0).uniform(-1.2, 1.2, (4, 3, 96, 96)).astype(np.float32)
+    expected = np.clip(halved((output.mean(axis=1, keepdims=True) + 1) / 2), 0, 1)
+    back = PROTOCOLS["native"].from_model(torch.from_numpy(output)).numpy()
+    np.testing.assert_allclose(back, expected, atol=1e-6)
+    assert expected.std() > 0.05
+
+
+def test_native_comes_back_nearly_as_it_went_in(clean):
+    protocol = PROTOCOLS["native"]
+    back = protocol.from_model(protocol.to_model(clean))
+    np.testing.assert_allclose(back.numpy(), halved(enlarged(clean.numpy())), atol=1e-6)
+    assert (back - clean).abs().mean() < 0.02
