@@ -116,10 +116,16 @@ def pool(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
 
 
 def text(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFrame:
-    """`pooled` with `metric` as text: mean [lower, upper]."""
+    """`pooled` with `metric` as text, short enough for a table: 0.302 [.291, .314]."""
     numbers = pooled[[metric, f"{metric}_lo", f"{metric}_hi"]].to_numpy()
     texts = [f"{m:.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]" for m, lo, hi in numbers]
+    texts = [text.replace("[0.", "[.").replace(", 0.", ", .") for text in texts]
     return pooled[["protocol", "method", "level"]].assign(**{metric: texts})
+
+
+def wide(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """One row per protocol and method, in their order of appearance, one column per level."""
+    return table.set_index(["protocol", "method", "level"])[value].unstack("level", sort=False)
 
 
 def verdicts(scores: pd.DataFrame, method: str, resamples: int) -> pd.DataFrame:

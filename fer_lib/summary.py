@@ -61,7 +61,7 @@ def _table(table: pd.DataFrame, metric: str, printed: dict, digits: int) -> str:
     head.append("| --- |" + " ---: |" * len(levels))
     head.append("| the paper | " + " | ".join(f"{printed[level]:g}" for level in levels) + " |")
     means = table.groupby(["protocol", "method", "level"], sort=False)[metric].mean()
-    for (protocol, method), row in means.unstack("level").iterrows():
+    for (protocol, method), row in means.unstack("level", sort=False).iterrows():
         values = " | ".join(f"{row[level]:.{digits}f}" for level in levels)
         head.append(f"| `{protocol}`, {method} | {values} |")
     return "\n".join(head)
