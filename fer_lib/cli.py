@@ -21,6 +21,9 @@ EPILOG = """examples:
 words after -- go to Snakemake, as in: ./run_all.sh -- --executor slurm --jobs 8"""
 
 
+LONG = 30  # epochs from which a run says beforehand how long it will take
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, list the known words, and exit with 1."""
 
@@ -98,7 +101,10 @@ def _run(words: argparse.Namespace, extra: list[str]) -> int:
         page = config.REPORTS / run / f"{chapter.name}.html"
         target = config.WORK / run / f"{chapter.name}.ipynb"
     with _alone(run):
-        _write_settings(config.WORK / run / "settings.json", settings, dataset)
+        asked = config.WORK / run / "settings.json"
+        _write_settings(asked, settings, dataset)
+        if settings.training.epochs >= LONG and not page.exists():
+            _python("-m", "fer_lib.estimate", str(asked))
         code = _snakemake([str(target), *forced], run, extra)
         if code == 0 and words.only:
             code = _python("-m", "fer_lib.pages", run, chapter.number)

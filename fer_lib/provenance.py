@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fer_lib.config import ROOT
 
+#: What results are made of. A changed report or README does not make them unclean.
+INGREDIENTS = ("fer_lib", "notebooks", "Snakefile", "requirements.lock")
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "pandas", "papermill", "snakemake")
 
 
@@ -19,8 +21,7 @@ def note() -> dict:
     """What to remember of the moment and the machine at which a notebook runs."""
     return {
         "commit": _git("rev-parse", "HEAD"),
-        # Reports are results, not ingredients: they do not make a tree unclean.
-        "clean": not _git("status", "--porcelain", "--", ".", ":!reports"),
+        "clean": not _git("status", "--porcelain", "--", *INGREDIENTS),
         "hardware": hardware(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
         | {"python": platform.python_version()},

@@ -1,0 +1,69 @@
+"""How long the trainings of a run will take here, measured on a few steps before they start.
+
+`python -m fer_lib.estimate SETTINGS` prints one line.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from fer_lib import config, device, models
+from fer_lib.config import Config, ModelConfig
+
+#: Widest network that is timed on a CPU; wider ones are scaled up by their arithmetic.
+CPU_WIDTH = 1 / 8
+STEPS = 2
+
+
+def training_seconds(settings: Config, images: int) -> float:
+    """Seconds for all trainings of `settings` on `images` faces each, from scratch."""
+    where = device.best()
+    width = settings.model.width
+    timed = min(width, CPU_WIDTH) if where.type == "cpu" else width
+    scale = _macs(width) / _macs(timed)
+    steps = -(-images // settings.training.batch_size) * settings.training.epochs
+    trainings = settings.seeds * len(config.VARIANTS)
+    return _step_seconds(timed, settings, where) * scale * steps * trainings
+
+
+def _macs(width: float) -> int:
+    return sum(row["macs"] for row in models.describe(ModelConfig(width=width)))
+
+
+def _step_seconds(width: float, settings: Config, where: torch.device) -> float:
+    """Time of one optimiser step on a batch, after one to warm up."""
+    model = models.build(ModelConfig(width=width), seed=0).to(where)
+    model = model.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(model.parameters())
+    x = torch.rand(settings.training.batch_size, 3, 96, 96, device=where)
+    dtype = device.autocast_dtype(settings.training.precision, where)
+    for step in range(STEPS + 1):
+        if step == 1:
+            start = time.monotonic()
+        with torch.autocast(where.type, dtype, enabled=dtype is not torch.float32):
+            loss = (model(x) - x).square().mean()
+        loss.backward()
+        optimiser.step()
+        loss.item()  # waits for the GPU
+    return (time.monotonic() - start) / STEPS
+
+
+def main() -> None:
+    """Print the estimate for a settings.json."""
+    asked = json.loads(Path(sys.argv[1]).read_text())["config"]
+    settings = config.load(asked["profile"], asked["seed"], asked["seeds"])
+    images = settings.train_images or 28_568  # four fifths of FER+
+    hours = training_seconds(settings, images) / 3600
+    memory = 16 * sum(r["parameters"] for r in models.describe(settings.model)) / 1e9
+    print(
+        f"estimate: {hours:.1f} hours of training on {device.best().type}, and {memory:.1f} GB for "
+        "weights and optimiser; stop whenever you like, the same command goes on from there",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
