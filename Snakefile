@@ -48,5 +48,7 @@ for chapter in chapters.CHAPTERS:
         output:
             tables(chapter.writes),
             notebook=executed(chapter),
+        # Snakemake caps OMP_NUM_THREADS at a rule's threads; PyTorch is to have them all.
+        threads: workflow.cores
         shell:
             "{sys.executable} -m fer_lib.notebook {output.notebook} {input.settings}"

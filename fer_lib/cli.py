@@ -144,7 +144,7 @@ def _forced(words: argparse.Namespace) -> list[str]:
 def _snakemake(targets: list[str], run: str, extra: list[str]) -> int:
     os.environ["FER_HEADLESS"] = "1"
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process.
-    words = ["--cores", "1", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
+    words = ["--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
     return _python("-m", "snakemake", *targets, *words, "--config", f"run={run}")
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 EVERY = 5.0  # seconds between two lines of a log
 

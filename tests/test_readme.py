@@ -1,0 +1,62 @@
+"""What the README says is what the tables, the code and the files say."""
+
+import json
+import re
+
+import pytest
+
+from fer_lib import chapters, cli, config, summary
+
+README = (config.ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = README.split(summary.START)[1].split(summary.END)[0]
+
+
+def test_results_are_those_of_the_committed_tables():
+    run = re.search(r"Run `([\w-]+)`", BLOCK)[1]
+    assert summary.markdown(config.ROOT / "reports" / run) == BLOCK.lstrip("\n")
+
+
+def test_a_changed_table_is_noticed(tmp_path):
+    """The text depends on the tables, not only on itself."""
+    run = re.search(r"Run `([\w-]+)`", BLOCK)[1]
+    source = config.ROOT / "reports" / run
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "run.json").write_text((source / "run.json").read_text())
+    for name in ("noise_evaluation", "verdicts", "ablation_verdict"):
+        text = (source / "tables" / f"{name}.csv").read_text()
+        (tmp_path / "tables" / f"{name}.csv").write_text(text.replace("cae,", "cae-new,"))
+    assert summary.markdown(tmp_path) != BLOCK.lstrip("\n")
+
+
+def test_insert_replaces_only_the_block():
+    text = f"before\n{summary.START}\nold\n{summary.END}\nafter\n"
+    assert summary.insert(text, "new\n") == text.replace("old", "new")
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
+def test_links_lead_somewhere(target):
+    assert (config.ROOT / target).exists()
+
+
+def test_every_notebook_profile_and_module_is_named():
+    for chapter in chapters.CHAPTERS:
+        assert f"notebooks/{chapter.name}.ipynb" in README
+    for profile in config.PROFILES:
+        assert f"`{profile}`" in README
+    for module in (config.ROOT / "fer_lib").glob("[!_]*.py"):
+        assert f"`{module.stem}`" in README, module.stem
+
+
+def test_commands_are_understood():
+    for line in re.findall(r"^    \./run_all\.sh ?(.*?)(?: +#.*)?$", README, flags=re.M):
+        if "--help" not in line:
+            cli.parser().parse_args(line.split())
+
+
+@pytest.mark.parametrize("path", sorted((config.ROOT / "reports").glob("*/run.json")))
+def test_committed_reports_say_where_they_come_from(path):
+    record = json.loads(path.read_text())
+    assert re.fullmatch(r"[0-9a-f]{40}", record["commit"])
+    assert path.parent.name == f"{record['data']['name']}-{record['profile']}"
+    assert record["config"]["seeds"] == len(record["seeds"])
+    assert not re.search(r"/(home|root|work|Users|tmp)/", path.read_text())
