@@ -1,14 +1,15 @@
 """The words of `./run_all.sh`: run the study, its tests, or JupyterLab."""
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import filelock
 
 from fer_lib import chapters, config, files, sources
 from fer_lib.config import ROOT, UserError
@@ -100,12 +101,12 @@ def _run(words: argparse.Namespace, extra: list[str]) -> int:
         chapter = chapters.find(words.only)
         page = config.REPORTS / run / f"{chapter.name}.html"
         target = config.WORK / run / f"{chapter.name}.ipynb"
-    with _alone(run):
+    with _alone(run) as lock:
         asked = config.WORK / run / "settings.json"
         _write_settings(asked, settings, dataset)
         if settings.training.epochs >= LONG and not page.exists():
             _python("-m", "fer_lib.estimate", str(asked))
-        code = _snakemake([str(target), *forced], run, extra)
+        code = _snakemake([str(target), *forced], run, extra, lock)
         if code == 0 and words.only:
             code = _python("-m", "fer_lib.pages", run, chapter.number)
     if code == 0:
@@ -141,24 +142,30 @@ def _forced(words: argparse.Namespace) -> list[str]:
     return ["--forcerun", *(f"run_{number}" for number in numbers)] if numbers else []
 
 
-def _snakemake(targets: list[str], run: str, extra: list[str]) -> int:
+def _snakemake(targets: list[str], run: str, extra: list[str], lock: int) -> int:
     os.environ["FER_HEADLESS"] = "1"
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process.
     words = ["--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
-    return _python("-m", "snakemake", *targets, *words, "--config", f"run={run}")
+    return _python("-m", "snakemake", *targets, *words, "--config", f"run={run}", keep=[lock])
 
 
-def _python(*words: str) -> int:
-    return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
+def _python(*words: str, keep: Sequence[int] = ()) -> int:
+    """Run Python on `words`, letting it inherit the open files `keep`."""
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=ROOT, check=False, pass_fds=keep).returncode
 
 
-def _alone(name: str) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(config.WORK / name / "lock", timeout=0)
-    (config.WORK / name).mkdir(parents=True, exist_ok=True)
-    try:
-        return lock.acquire()
-    except filelock.Timeout:
-        raise UserError(f"another run of {name} is at work: wait for it or stop it") from None
+@contextlib.contextmanager
+def _alone(run: str) -> Iterator[int]:
+    """Hold the run's lock, which the workflow inherits: it lasts until the last of both is gone."""
+    path = config.WORK / run / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another run of {run} is at work: wait for it or stop it") from None
+        yield lock.fileno()
 
 
 def _test(words: argparse.Namespace, extra: list[str]) -> int:
