@@ -115,26 +115,27 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
     """
     protocols = table["protocol"].unique()
     figure, axes = plt.subplots(
-        1, len(protocols), figsize=(11, 4), sharey=True, squeeze=False, layout="constrained"
+        1, len(protocols), figsize=(10, 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, protocol in zip(axes[0], protocols, strict=True):
         rows = table[table["protocol"] == protocol]
-        for name, group in rows.groupby("method", sort=False):
-            _line(axis, group, metric, name)
-        _line(axis, paper, metric, "paper", fmt="D", ls="")
+        for place, (name, group) in enumerate(rows.groupby("method", sort=False)):
+            _line(axis, group, metric, name, shift=0.006 * (place - 1))
+        _line(axis, paper, metric, "paper", fmt="D", shift=0.012)
         axis.set(title=protocol, xlabel="noise factor", xticks=paper["level"])
     axes[0][0].set_ylabel({"ssim": "SSIM", "mse": "MSE on [0, 1]"}[metric])
-    axes[0][-1].legend(fontsize=9)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _line(axis, group: pd.DataFrame, metric: str, name: str, fmt: str = "o", ls: str = "-"):
+def _line(axis, group: pd.DataFrame, metric: str, name: str, *, shift: float, fmt: str = "o-"):
+    """Points with intervals; `shift` keeps those of several methods from hiding each other."""
     spread = None
     if f"{metric}_lo" in group:
         ends = group[[f"{metric}_lo", f"{metric}_hi"]].to_numpy().T
         spread = np.abs(ends - group[metric].to_numpy())
     axis.errorbar(
-        group["level"], group[metric], yerr=spread, fmt=fmt, ls=ls, ms=4.5, capsize=3,
+        group["level"] + shift, group[metric], yerr=spread, fmt=fmt, ms=4.5, capsize=3,
         color=COLOURS[name], label=LABELS[name],
     )  # fmt: skip
 
@@ -146,7 +147,7 @@ def emotions(table: pd.DataFrame) -> Figure:
     """
     levels = sorted(table["level"].unique())
     figure, axes = plt.subplots(
-        1, len(levels), figsize=(11, 4), sharey=True, squeeze=False, layout="constrained"
+        1, len(levels), figsize=(10, 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, level in zip(axes[0], levels, strict=True):
         rows = table[table["level"] == level].iloc[::-1]

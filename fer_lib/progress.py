@@ -36,9 +36,9 @@ class Progress:
             self.bar.update()
         elif time.monotonic() - self.last >= EVERY:
             self.last = time.monotonic()
-            print(
-                f"{self.what}: {self.done}/{self.total}, {self._left()} left  {status}", flush=True
-            )
+            # To stderr: progress is no result, and reports show results.
+            line = f"{self.what}: {self.done}/{self.total}, {self._left()} left  {status}"
+            print(line, file=sys.stderr, flush=True)
 
     def _left(self) -> str:
         pace = (self.last - self.start) / (self.done - self.first)
