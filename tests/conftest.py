@@ -17,6 +17,8 @@ from PIL import Image
 
 from fer_lib import config, data, ferplus, sources
 
+#: Small tensors are no work for several threads, which get in each other's way (read by torch).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 REAL = Path(os.environ.get("FER_DATA") or config.ROOT.parent / "shared" / "data" / "ferplus.zip")
 USAGES = ["Training"] * 24 + ["PublicTest"] * 6 + ["PrivateTest"] * 6
 NOT_FACES = (3, 10, 26)

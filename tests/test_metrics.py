@@ -23,7 +23,7 @@ def noisy_pair(shape, data_range: float, spread: float) -> tuple[np.ndarray, np.
     return images * data_range - data_range / 2, noisy * data_range - data_range / 2
 
 
-def theirs(a: np.ndarray, b: np.ndarray, data_range: float) -> list[float]:
+def skimage_ssim(a: np.ndarray, b: np.ndarray, data_range: float) -> list[float]:
     return [
         skimage.metrics.structural_similarity(x, y, data_range=data_range, channel_axis=0)
         for x, y in zip(a, b, strict=True)
@@ -38,13 +38,13 @@ def test_ssim_equals_scikit_image(shape, data_range, spread):
     ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), data_range).numpy()
     assert ours.dtype == np.float64
     assert np.ptp(ours) > 0.4  # the images differ in quality: none stands in for another
-    np.testing.assert_allclose(ours, theirs(a, b, data_range), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ours, skimage_ssim(a, b, data_range), rtol=0, atol=1e-9)
 
 
 def test_ssim_of_float32_images_is_computed_in_float64():
     a, b = (x.astype(np.float32) for x in noisy_pair(RGB, 1.0, 1.0))
     ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), 1.0).numpy()
-    expected = theirs(a.astype(np.float64), b.astype(np.float64), 1.0)
+    expected = skimage_ssim(a.astype(np.float64), b.astype(np.float64), 1.0)
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-9)
 
 
@@ -76,7 +76,7 @@ def test_ssim_refuses_images_smaller_than_its_window(size):
 def test_ssim_takes_images_of_one_window():
     a, b = noisy_pair((3, 1, 7, 7), 1.0, 1.0)
     ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), 1.0)
-    np.testing.assert_allclose(ours, theirs(a, b, 1.0), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ours, skimage_ssim(a, b, 1.0), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])
@@ -88,10 +88,19 @@ def test_mse_and_psnr_equal_scikit_image(shape, data_range):
     pairs = list(zip(a, b, strict=True))
     expected = [skimage.metrics.mean_squared_error(x, y) for x, y in pairs]
     np.testing.assert_allclose(mse, expected, rtol=1e-12)
-    expected = [skimage.metrics.peak_signal_noise_ratio(x, y, data_range=data_range) for x, y in pairs]
+    theirs = skimage.metrics.peak_signal_noise_ratio
+    expected = [theirs(x, y, data_range=data_range) for x, y in pairs]
     np.testing.assert_allclose(psnr, expected, rtol=1e-12)
     assert mse.shape == psnr.shape == shape[:1]
     assert np.ptp(psnr.numpy()) > 3
+
+
+def test_small_errors_of_float32_images_are_not_rounded_away():
+    random = torch.Generator().manual_seed(0)
+    a = torch.rand(4, 3, 96, 96, generator=random)
+    b = a + 1e-3 * torch.randn(a.shape, generator=random)
+    expected = ((a.numpy().astype(float) - b.numpy()) ** 2).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(metrics.mse(a, b), expected, rtol=1e-12)
 
 
 def test_known_answers():

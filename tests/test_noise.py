@@ -164,9 +164,7 @@ def test_native_is_noise_on_the_48_pixels_before_they_are_enlarged(clean, level)
     noisy = protocol.corrupt(clean, level, IDS, 3)
     assert torch.equal(protocol.reference(clean), clean)
     np.testing.assert_allclose(noisy.numpy(), expected, atol=1e-6)
-    np.testing.assert_allclose(
-        protocol.to_model(noisy).numpy(), 2 * large(expected) - 1, atol=1e-6
-    )
+    np.testing.assert_allclose(protocol.to_model(noisy).numpy(), 2 * large(expected) - 1, atol=1e-6)
 
 
 def test_native_is_harder_than_intended_once_averaged_down():

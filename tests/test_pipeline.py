@@ -72,9 +72,8 @@ def test_rotate_is_torchvisions(noise, angle):
     theirs = tv.rotate(noise, float(angle), interpolation=tv.InterpolationMode.NEAREST, fill=[0.0])
     # A source that lies midway between two pixels may be rounded to either.
     assert (ours != theirs).float().mean() < 0.001
-    if abs(angle) >= 2:
+    if abs(angle) >= 2:  # what the identity would not pass
         assert (noise != theirs).float().mean() > 0.3
-        assert (ours != pipeline.rotate(noise, torch.full((4,), -float(angle)))).any() or angle == 180
 
 
 def test_rotate_by_nothing_is_the_identity(noise):

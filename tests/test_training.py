@@ -13,7 +13,7 @@ import torch
 from fer_lib import checkpoint, config, models, pipeline, training
 from fer_lib.config import PROFILES, ModelConfig, TrainConfig, UserError
 
-EPOCHS, BATCH = 3, 16  # 24 pictures: a batch of 16 and one of 8
+EPOCHS, BATCH = 3, 8  # 12 pictures: a batch of 8 and one of 4
 STEPS = 2
 
 
@@ -23,13 +23,9 @@ def settings(**changes) -> config.Config:
     return replace(PROFILES["smoke"], training=train, model=ModelConfig(width=1 / 32))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Results are compared to the bit, and tiny tensors are no work for two threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(scope="session")
+def pictures(pictures) -> np.ndarray:
+    return pictures[:12]
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +58,9 @@ def assert_same(ours: training.Trained, theirs: training.Trained) -> None:
 
 
 def differ(ours: training.Trained, theirs: training.Trained) -> bool:
-    return not all(torch.equal(weights(ours)[name], weights(theirs)[name]) for name in weights(ours))
+    return not all(
+        torch.equal(weights(ours)[name], weights(theirs)[name]) for name in weights(ours)
+    )
 
 
 def stop_after(monkeypatch, module, name: str, calls: int):
@@ -104,9 +102,7 @@ def checkpoint_file(work: Path) -> Path:
         pytest.param(pipeline, "training_batch", 1, id="before any checkpoint"),
     ],
 )
-def test_a_resumed_training_equals_an_uninterrupted_one(
-    pictures, whole, work, module, name, calls
-):
+def test_a_resumed_training_equals_an_uninterrupted_one(pictures, whole, work, module, name, calls):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "WORK", work)
         stop_after(patch, module, name, calls)
@@ -142,7 +138,7 @@ def test_the_network_is_returned_in_eval_mode_after_training_and_when_found(pict
 
 
 def test_the_loss_falls(pictures):
-    trained = training.fit(pictures, "cae", 0, settings(epochs=6, batch_size=4, learning_rate=3e-3))
+    trained = training.fit(pictures, "cae", 0, settings(epochs=6, batch_size=2, learning_rate=3e-3))
     losses = [line["train_loss"] for line in trained.history]
     assert losses[-1] < 0.6 * losses[0]
     assert all(isinstance(loss, float) and loss > 0 for loss in losses)
@@ -151,14 +147,14 @@ def test_the_loss_falls(pictures):
 def test_an_epochs_loss_weighs_batches_by_their_size(pictures, monkeypatch):
     """With steps too small to move anything, the loss is that of the initial network."""
     batches = recorded(monkeypatch)
-    still = settings(epochs=1, batch_size=21, learning_rate=1e-12)
+    still = settings(epochs=1, batch_size=10, learning_rate=1e-12)
     trained = training.fit(pictures, "cae", 0, still)
     model = models.build(ModelConfig(width=1 / 32), 0).train()
     with torch.no_grad():
         losses = [(model(x) - x).square().mean().item() for x in batches]
-    assert [len(x) for x in batches] == [21, 3]
+    assert [len(x) for x in batches] == [10, 2]
     loss = trained.history[0]["train_loss"]
-    assert loss == pytest.approx((21 * losses[0] + 3 * losses[1]) / 24, rel=1e-5)
+    assert loss == pytest.approx((10 * losses[0] + 2 * losses[1]) / 12, rel=1e-5)
     assert loss != pytest.approx(sum(losses) / 2, rel=1e-3)
 
 
@@ -173,8 +169,8 @@ def test_every_epoch_shows_every_picture_once_in_a_new_order(pictures, monkeypat
         distance, nearest = torch.minimum(*either).min(dim=1)
         assert distance.max() < 0.01
         seen.append(nearest.tolist())
-    assert sorted(seen[0]) == sorted(seen[1]) == list(range(24))
-    assert seen[0] != seen[1] != list(range(24))
+    assert sorted(seen[0]) == sorted(seen[1]) == list(range(12))
+    assert seen[0] != seen[1] != list(range(12))
 
 
 def test_both_variants_see_the_same_batches_and_another_seed_sees_others(pictures, monkeypatch):
@@ -207,13 +203,17 @@ def test_training_changes_the_weights(whole):
 def test_one_step_is_adams(pictures, monkeypatch):
     """The first step of Adam moves each weight by the learning rate against its gradient's sign."""
     batches = recorded(monkeypatch)
-    trained = training.fit(pictures, "cae", 0, settings(epochs=1, batch_size=24))
+    trained = training.fit(pictures, "cae", 0, settings(epochs=1, batch_size=12))
     model = models.build(ModelConfig(width=1 / 32), 0).train()
     (model(batches[0]) - batches[0]).square().mean().backward()
-    before, grad = model.decoder[0].weight, model.decoder[0].weight.grad
-    moved, clear = trained.model.decoder[0].weight - before, grad.abs() > 1e-5
-    assert clear.float().mean() > 0.3
-    torch.testing.assert_close(moved[clear], -1e-3 * grad.sign()[clear], rtol=0.02, atol=1e-6)
+    moved, grads = [], []
+    for before, after in zip(model.parameters(), trained.model.parameters(), strict=True):
+        moved.append((after - before).flatten())
+        grads.append(before.grad.flatten())
+    moved, grads = torch.cat(moved), torch.cat(grads)
+    clear = grads.abs() > 3e-6  # well above Adam's epsilon and float32's rounding
+    assert clear.sum() > 300
+    torch.testing.assert_close(moved[clear], -1e-3 * grads[clear].sign(), rtol=0.02, atol=1e-6)
 
 
 def test_gradients_are_recorded_for_the_18_layers_of_the_first_epochs(whole):
@@ -237,14 +237,18 @@ def test_a_gradients_norm_is_the_mean_over_the_steps(pictures, monkeypatch):
     batches = recorded(monkeypatch)
     still = settings(epochs=1, learning_rate=1e-12)
     trained = training.fit(pictures, "cae", 0, still)
+    # In the same memory layout: the first layers' gradients are small sums of large terms, which
+    # float32 rounds differently, by up to 7%, in another.
     model, norms = models.build(ModelConfig(width=1 / 32), 0).train(), []
+    model = model.to(memory_format=torch.channels_last)
     for x in batches:
+        x = x.contiguous(memory_format=torch.channels_last)
         model.zero_grad()
         (model(x) - x).square().mean().backward()
         norms.append([layer.weight.grad.norm().item() for _, layer in training.layers(model)])
-    expected = np.mean(norms, axis=0)
-    assert [row["norm"] for row in trained.gradients] == pytest.approx(expected, rel=1e-3)
-    assert not np.allclose(norms[0], norms[1], rtol=0.01)
+    found = [row["norm"] for row in trained.gradients]
+    np.testing.assert_allclose(found, np.mean(norms, axis=0), rtol=1e-3)
+    assert not np.isclose(norms[0], norms[1], rtol=0.01).all()
 
 
 def test_a_checkpoint_holds_its_own_config_and_nothing_pickled(pictures, work):
@@ -253,7 +257,9 @@ def test_a_checkpoint_holds_its_own_config_and_nothing_pickled(pictures, work):
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     facts = json.loads(header.pop("__metadata__")["facts"])
-    assert sum(np.ptp(entry["data_offsets"]) for entry in header.values()) == len(content) - 8 - length
+    assert (
+        sum(np.ptp(entry["data_offsets"]) for entry in header.values()) == len(content) - 8 - length
+    )
     assert config.from_dict(ModelConfig, facts["model"]) == trained.model.config
     assert config.from_dict(TrainConfig, facts["training"]) == settings(epochs=1).training
     assert facts["seed"] == 5

@@ -1,0 +1,346 @@
+"""Scores of methods whose quality is known, and what becomes of them in tables and verdicts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fer_lib import config, evaluation, metrics, models, pipeline
+from fer_lib.noise import PROTOCOLS
+
+NAMES = ("literal", "intended", "native")
+LEVELS = (0.0, 0.15, 0.5)
+IDS = np.array([3, 11, 4, 900, 27, 8])
+SCORES = ["protocol", "method", "seed", "noise", "level", "id", "ssim", "mse", "psnr", "brightness"]
+SUMMARY = "protocol,method,seed,noise,level,n,ssim,ssim_lo,ssim_hi,mse,mse_lo,mse_hi,psnr"
+
+
+@pytest.fixture(scope="module")
+def faces(pictures) -> np.ndarray:
+    return pictures[:6]
+
+
+@pytest.fixture(scope="module")
+def ideal(faces):
+    """The method that gives the clean picture back."""
+    clean = pipeline.to_unit(torch.tensor(faces))
+    return lambda noisy, protocol: protocol.reference(clean)
+
+
+def black(noisy: torch.Tensor, protocol) -> torch.Tensor:
+    return torch.zeros_like(noisy)
+
+
+def score(faces, methods, levels=LEVELS, seed=0, **options) -> pd.DataFrame:
+    return evaluation.score(faces, IDS, methods, levels, seed, **options)
+
+
+@pytest.fixture(scope="module")
+def untouched(faces) -> pd.DataFrame:
+    return score(faces, {("noisy", 0): evaluation.untouched})
+
+
+def chosen(scores: pd.DataFrame, **where) -> pd.DataFrame:
+    for column, value in where.items():
+        scores = scores[scores[column] == value]
+    assert len(scores)
+    return scores
+
+
+def test_a_row_for_each_protocol_method_seed_level_and_image(faces):
+    methods = {("noisy", 0): evaluation.untouched, ("cae", 0): black, ("cae", 1): black}
+    scores = score(faces, methods)
+    assert list(scores.columns) == SCORES
+    assert len(scores) == 3 * 3 * 3 * 6
+    assert set(scores["noise"]) == {"gaussian"}
+    assert (scores.groupby(evaluation.ROW)["id"].agg(list).map(tuple) == tuple(IDS)).all()
+    assert not scores.duplicated(["protocol", "method", "seed", "level", "id"]).any()
+
+
+@pytest.mark.parametrize("name", ["intended", "native"])
+def test_without_noise_the_untouched_image_is_perfect(untouched, name):
+    rows = chosen(untouched, protocol=name, level=0.0)
+    assert rows["ssim"].tolist() == [1.0] * 6
+    assert rows["mse"].tolist() == [0.0] * 6
+    assert rows["psnr"].tolist() == [np.inf] * 6
+
+
+def test_literal_harms_even_without_noise(untouched):
+    """The clamp alone: a dark pixel x becomes 0 where it should be 2x - 1."""
+    rows = chosen(untouched, protocol="literal", level=0.0)
+    assert (rows["ssim"] < 0.9).all()
+    assert (rows["mse"] > 0.01).all()
+    assert (rows["brightness"] > 0.05).all()
+
+
+def test_scores_are_those_of_the_metrics(faces, untouched):
+    clean = pipeline.to_unit(torch.tensor(faces))
+    for name, protocol in PROTOCOLS.items():
+        noisy, reference = protocol.corrupt(clean, 0.15, IDS, 0), protocol.reference(clean)
+        rows = chosen(untouched, protocol=name, level=0.15)
+        ssim = metrics.ssim(noisy, reference, protocol.data_range)
+        np.testing.assert_allclose(rows["ssim"], ssim, rtol=1e-12)
+        error = (noisy.numpy().astype(float) - reference.numpy()) / protocol.data_range
+        mse = (error**2).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(rows["mse"], mse, rtol=1e-9)
+        np.testing.assert_allclose(rows["psnr"], -10 * np.log10(mse), rtol=1e-9)
+        mean = error.mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(rows["brightness"], mean, rtol=1e-9, atol=1e-9)
+
+
+def test_the_mse_is_on_0_to_1_in_every_protocol(faces):
+    """An output that is wrong by a tenth of its range has an MSE of 0.01 and 20 dB."""
+    clean = pipeline.to_unit(torch.tensor(faces))
+
+    def off_by_a_tenth(noisy, protocol):
+        return protocol.reference(clean) + 0.1 * protocol.data_range
+
+    scores = score(faces, {("off", 0): off_by_a_tenth}, (0.3,))
+    assert set(scores["protocol"]) == set(NAMES)
+    assert scores["mse"].tolist() == pytest.approx([0.01] * 18, rel=1e-5)
+    assert scores["psnr"].tolist() == pytest.approx([20] * 18, rel=1e-5)
+    assert scores["brightness"].tolist() == pytest.approx([0.1] * 18, rel=1e-5)
+
+
+def test_literal_mse_is_a_quarter_of_that_on_minus_one_to_one(faces):
+    scores = score(faces, {("black", 0): black}, (0.0,), protocols=("literal",))
+    clean = pipeline.resize(pipeline.to_unit(torch.tensor(faces))).double()
+    on_its_own_scale = (2 * clean - 1).square().mean(dim=(1, 2, 3))
+    np.testing.assert_allclose(scores["mse"], on_its_own_scale / 4, rtol=1e-5)
+
+
+def test_every_method_gets_the_same_noisy_images(faces):
+    seen = {}
+
+    def recording(name):
+        def method(noisy, protocol):
+            seen.setdefault(name, []).append(noisy.clone())
+            return noisy
+
+        return method
+
+    methods = {(name, seed): recording((name, seed)) for name in ("a", "b") for seed in (0, 1)}
+    score(faces, methods)
+    first, *others = seen.values()
+    assert len(first) == 3 * len(LEVELS)
+    assert len(others) == 3
+    assert all(all(map(torch.equal, first, other)) for other in others)
+    clean = pipeline.to_unit(torch.tensor(faces))
+    again = PROTOCOLS["literal"].corrupt(clean, LEVELS[1], IDS, 0)
+    assert torch.equal(first[1], again)
+
+
+def test_a_method_that_writes_into_its_input_harms_no_other(faces, untouched):
+    def vandal(noisy, protocol):
+        return noisy.clone().mul_(0)
+
+    scores = score(faces, {("vandal", 0): vandal, ("noisy", 0): evaluation.untouched})
+    pd.testing.assert_frame_equal(
+        chosen(scores, method="noisy").reset_index(drop=True), untouched.reset_index(drop=True)
+    )
+
+
+def test_batches_and_order_leave_the_scores(faces, untouched, monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH", 4)
+    pd.testing.assert_frame_equal(score(faces, {("noisy", 0): evaluation.untouched}), untouched)
+    order = [5, 2, 0, 4, 1, 3]
+    methods = {("noisy", 0): evaluation.untouched}
+    shuffled = evaluation.score(faces[order], IDS[order], methods, LEVELS, 0)
+    key = ["protocol", "level", "id"]
+    pd.testing.assert_frame_equal(
+        *(t.sort_values(key).reset_index(drop=True) for t in (shuffled, untouched))
+    )
+
+
+def test_another_seed_is_other_noise(faces, untouched):
+    other = score(faces, {("noisy", 0): evaluation.untouched}, seed=1)
+    same = other["mse"] == untouched["mse"]
+    assert same[other["level"] == 0].all()
+    assert not same[other["level"] > 0].any()
+
+
+class Recorder(torch.nn.Module):
+    """A network that gives back a fixed share of its input and remembers it."""
+
+    def __init__(self, share: float):
+        super().__init__()
+        self.share, self.seen = torch.nn.Parameter(torch.tensor(share)), []
+
+    def forward(self, x):
+        self.seen.append(x.detach().clone())
+        return x * self.share
+
+
+def test_a_network_is_fed_and_read_as_the_protocol_says(faces, untouched):
+    """A network that changes nothing scores like doing nothing, but for native's resizing."""
+    scores = score(faces, {("cae", 0): evaluation.network(Recorder(1.0))})
+    for name in ("literal", "intended"):
+        ours, theirs = (chosen(t, protocol=name) for t in (scores, untouched))
+        np.testing.assert_allclose(ours["ssim"], theirs["ssim"], atol=1e-5)
+        np.testing.assert_allclose(ours["mse"], theirs["mse"], atol=1e-6)
+    ours, theirs = (chosen(t, protocol="native", level=0.5) for t in (scores, untouched))
+    assert (ours["mse"] < 0.8 * theirs["mse"]).all()  # enlarging and averaging smooths
+
+
+def test_a_network_sees_96_pixels_in_its_own_range(faces):
+    clean = pipeline.to_unit(torch.tensor(faces))
+    for protocol in PROTOCOLS.values():
+        model, noisy = Recorder(0.0), protocol.corrupt(clean, 0.15, IDS, 0)
+        output = evaluation.network(model)(noisy, protocol)
+        torch.testing.assert_close(model.seen[0], protocol.to_model(noisy))
+        assert model.seen[0].shape == (6, 3, 96, 96)
+        middle = 0.0 if protocol.data_range == 2 else 0.5  # 0 from the network is mid-gray
+        assert output.shape == noisy.shape
+        assert output.unique().tolist() == [middle]
+        assert not output.requires_grad
+
+
+def test_a_real_network_can_be_scored(faces):
+    model = models.build(config.ModelConfig(width=1 / 32), 0).eval()
+    scores = score(faces, {("cae", 0): evaluation.network(model)}, (0.15,))
+    assert scores["ssim"].between(-1, 1).all()
+    assert scores["mse"].between(1e-4, 1).all()
+    assert scores.groupby("protocol")["mse"].nunique().eq(6).all()
+
+
+def fake_scores() -> pd.DataFrame:
+    """Two trainings of 30 images at one level; PSNR from an MSE that spans three decades."""
+    random, tables = np.random.default_rng(0), []
+    for seed in (0, 1):
+        mse = 10 ** random.uniform(-4, -1, 30)
+        values = {"id": range(30), "ssim": random.uniform(0, 1, 30), "mse": mse}
+        named = {"protocol": "native", "method": "cae", "seed": seed, "noise": "gaussian"}
+        table = pd.DataFrame({**named, "level": 0.3, **values, "psnr": -10 * np.log10(mse)})
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_the_summary_has_a_row_for_each_training_and_level():
+    scores = fake_scores()
+    table = evaluation.summarise(scores, 500)
+    assert ",".join(table.columns) == SUMMARY
+    assert table["seed"].tolist() == [0, 1]
+    assert table["n"].tolist() == [30, 30]
+    for metric in ("ssim", "mse"):
+        means = scores.groupby("seed")[metric].mean()
+        np.testing.assert_allclose(table[metric], means, rtol=1e-12)
+        half = 1.96 * scores.groupby("seed")[metric].std() / 30**0.5
+        np.testing.assert_allclose(
+            (table[f"{metric}_hi"] - table[f"{metric}_lo"]).to_numpy(), 2 * half, rtol=0.2
+        )
+        assert table[metric].between(table[f"{metric}_lo"], table[f"{metric}_hi"]).all()
+
+
+def test_psnr_is_the_mean_of_each_images_not_that_of_the_mean_mse():
+    scores = fake_scores()
+    table = evaluation.summarise(scores, 50)
+    mean = scores.groupby("seed")["psnr"].mean()
+    of_mean = -10 * np.log10(scores.groupby("seed")["mse"].mean())
+    np.testing.assert_allclose(table["psnr"], mean, rtol=1e-12)
+    assert (mean - of_mean > 3).all()
+
+
+def test_the_summary_keeps_the_order_of_protocols_and_methods(faces):
+    methods = {("noisy", 0): evaluation.untouched, ("cae", 0): black}
+    table = evaluation.summarise(score(faces, methods), 20)
+    assert tuple(table["protocol"].unique()) == NAMES
+    assert tuple(table["method"].unique()) == ("noisy", "cae")
+    assert len(table) == 3 * 2 * 3
+
+
+def test_the_matrix_is_trainings_by_images_in_order_of_id():
+    scores = fake_scores().sample(frac=1, random_state=1)
+    found = evaluation.matrix(scores, "ssim", method="cae", level=0.3)
+    expected = scores.sort_values(["seed", "id"])["ssim"].to_numpy().reshape(2, 30)
+    assert np.array_equal(found, expected)
+
+
+def test_pooling_takes_trainings_and_images():
+    scores = fake_scores()
+    pooled = evaluation.pool(scores, 500)
+    assert len(pooled) == 1
+    assert pooled["ssim"][0] == pytest.approx(scores["ssim"].mean())
+    assert pooled["mse"][0] == pytest.approx(scores["mse"].mean())
+    assert pooled["mse_lo"][0] < pooled["mse"][0] < pooled["mse_hi"][0]
+    pooled = pooled.assign(ssim=0.51, ssim_lo=0.4444, ssim_hi=0.6)
+    assert evaluation.text(pooled, "ssim", 3)["ssim"].tolist() == ["0.510 [.444, .600]"]
+
+
+def verdicts(faces, method, levels=LEVELS) -> pd.DataFrame:
+    methods = {("noisy", 0): evaluation.untouched, ("cae", 0): method, ("cae", 1): method}
+    return evaluation.verdicts(score(faces, methods, levels), "cae", 300)
+
+
+def found(table: pd.DataFrame, question: str, **where) -> list[str]:
+    return chosen(table, question=question, **where)["verdict"].tolist()
+
+
+def test_an_ideal_denoiser_is_effective_wherever_there_is_something_to_remove(faces, ideal):
+    table = verdicts(faces, ideal)
+    columns = ["question", "protocol", "at", "difference", "lo", "hi", "verdict"]
+    assert list(table.columns) == columns
+    assert found(table, "RQ1", protocol="literal") == ["effective"] * 3
+    for name in ("intended", "native"):
+        assert found(table, "RQ1", protocol=name) == ["undecided", "effective", "effective"]
+    assert set(found(table, "RQ2")) == {"undecided"}  # perfect at every level
+    assert chosen(table, question="RQ1")["at"].tolist() == ["0", "0.15", "0.5"] * 3
+    assert chosen(table, question="RQ2")["at"].tolist() == ["0 to 0.15", "0.15 to 0.5"] * 3
+
+
+def test_a_black_image_is_harmful(faces):
+    table = verdicts(faces, black)
+    for name in ("intended", "native"):
+        assert found(table, "RQ1", protocol=name) == ["harmful"] * 3
+
+
+def test_doing_nothing_is_neither_and_gets_worse_with_the_level(faces):
+    table = verdicts(faces, evaluation.untouched)
+    assert set(found(table, "RQ1")) == {"undecided"}
+    assert set(found(table, "RQ2")) == {"worse"}
+    gains = chosen(table, question="RQ1")
+    assert (gains[["difference", "lo", "hi"]] == 0).all(axis=None)
+
+
+def test_a_verdicts_difference_is_paired_over_images(faces):
+    """A method that is better by the same little on every image, which differ much more."""
+
+    def slightly_better(noisy, protocol):
+        clean = pipeline.to_unit(torch.tensor(faces))
+        return 0.98 * noisy + 0.02 * protocol.reference(clean)
+
+    table = chosen(verdicts(faces, slightly_better), question="RQ1", at="0.5")
+    assert table["verdict"].tolist() == ["effective"] * 3
+    assert (table["difference"] < 0.05).all()
+
+
+def test_gains_by_group_are_those_of_its_images(faces, ideal):
+    methods = {("noisy", 0): evaluation.untouched, ("cae", 0): ideal, ("cae", 1): ideal}
+    scores = score(faces, methods)
+    emotions = pd.Series(["fear", "", "anger", "fear", "fear", "anger"], index=IDS)
+    table = evaluation.gain_by_group(scores, emotions, "native", 100)
+    assert list(table.columns) == ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
+    assert list(zip(table["emotion"], table["level"], table["n"], strict=True)) == [
+        ("anger", 0.15, 2),
+        ("fear", 0.15, 3),
+        ("anger", 0.5, 2),
+        ("fear", 0.5, 3),
+    ]
+    noisy = chosen(scores, protocol="native", method="noisy", level=0.5).set_index("id")["ssim"]
+    expected = [1 - noisy[IDS[[2, 5]]].mean(), 1 - noisy[IDS[[0, 3, 4]]].mean()]
+    assert table["gain"].tolist()[2:] == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_groups_there_are_no_gains(untouched):
+    table = evaluation.gain_by_group(untouched, pd.Series([""] * 6, index=IDS), "native", 100)
+    assert len(table) == 0
+    assert list(table.columns) == ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
+
+
+def test_a_wide_table_keeps_the_order_of_methods():
+    rows = [("native", "noisy", 0.5, 1), ("native", "cae", 0.5, 2), ("intended", "noisy", 0.5, 3)]
+    table = pd.DataFrame(rows, columns=["protocol", "method", "level", "ssim"])
+    both = pd.concat([table, table.assign(level=0.15, ssim=table["ssim"] + 10)])
+    wide = evaluation.wide(both, "ssim")
+    assert list(wide.index) == [row[:2] for row in rows]
+    assert wide[0.5].tolist() == [1, 2, 3]
+    assert wide[0.15].tolist() == [11, 12, 13]
