@@ -87,8 +87,15 @@ def _list() -> int:
 def _set_environment(words: argparse.Namespace, arguments: list[str]) -> None:
     if words.data:
         os.environ["FER_DATA"] = str(Path(words.data).expanduser().resolve())
-    shown = ["PATH" if word == words.data else word for word in arguments]
+    shown = [_without_path(word, words.data) for word in arguments]
     os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
+
+
+def _without_path(word: str, path: str | None) -> str:
+    """The word as reports may show it: where the data lies is nobody's business."""
+    if word.startswith("--data="):
+        return "--data=PATH"
+    return "PATH" if word == path else word
 
 
 def _run(words: argparse.Namespace, extra: list[str]) -> int:

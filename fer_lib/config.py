@@ -10,9 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-REPORTS = Path(os.environ.get("FER_REPORTS", ROOT / "reports"))
+REPORTS = Path(os.environ.get("FER_REPORTS") or ROOT / "reports").resolve()
 #: Decoded data, checkpoints, executed notebooks: all of it can be deleted and made again.
-WORK = Path(os.environ.get("FER_WORK", ROOT / "work"))
+WORK = Path(os.environ.get("FER_WORK") or ROOT / "work").resolve()
 
 
 class UserError(ValueError):
@@ -69,7 +69,7 @@ class TrainConfig:
 
     def __post_init__(self):
         _one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
-        if self.epochs < 1 or self.batch_size < 1 or self.learning_rate <= 0:
+        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
             raise UserError("epochs, batch_size and learning_rate must be positive")
 
 

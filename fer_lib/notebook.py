@@ -65,8 +65,9 @@ def _forget_paths(notebook: nbformat.NotebookNode) -> None:
 
 
 def _explain(source: Path, error: PapermillExecutionError, failed: Path) -> str:
+    message = " ".join(str(error.evalue).split())
     kept = os.path.relpath(failed)
-    return f"{source.name}, cell {error.cell_index}: {error.ename}: {error.evalue} (see {kept})"
+    return f"{source.name}, cell {error.cell_index}: {error.ename}: {message} (see {kept})"
 
 
 def main() -> int:
