@@ -20,7 +20,8 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "pandas", "papermil
 def note() -> dict:
     """What to remember of the moment and the machine at which a notebook runs."""
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        # The last commit that changed an ingredient: later ones make no other results.
+        "commit": _git("log", "-1", "--format=%H", "--", *INGREDIENTS),
         "clean": not _git("status", "--porcelain", "--", *INGREDIENTS),
         "hardware": hardware(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
