@@ -136,7 +136,7 @@ def _line(axis, group: pd.DataFrame, metric: str, name: str, *, shift: float, fm
         spread = np.abs(ends - group[metric].to_numpy())
     axis.errorbar(
         group["level"] + shift, group[metric], yerr=spread, fmt=fmt, ms=4.5, capsize=3,
-        color=COLOURS[name], label=LABELS[name],
+        color=COLOURS.get(name), label=LABELS.get(name, name),
     )  # fmt: skip
 
 
