@@ -175,8 +175,9 @@ def test_show_saves_what_it_displays(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(display, "display", shown.append)
     for folder in (tmp_path / "a", tmp_path / "b"):
-        figure, _ = plt.subplots(figsize=(2, 1))
-        display.show(figure, "axes", alt="Empty axes.", caption="None.", folder=folder)
+        with plt.style.context("default"):  # fer_lib.figures, if loaded, has larger labels
+            figure, _ = plt.subplots(figsize=(2, 1))
+            display.show(figure, "axes", alt="Empty axes.", caption="None.", folder=folder)
         assert not plt.fignum_exists(figure.number)
     first, second = [(tmp_path / name / "figures" / "axes.png").read_bytes() for name in "ab"]
     data, metadata = shown[0]._repr_png_()
