@@ -7,6 +7,7 @@ the code of the model, the input pipeline and the loop. Change one of them and i
 import ast
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from fer_lib.config import WORK, UserError
 RECIPE = ("models", "pipeline", "training")
 
 
-def key(**ingredients) -> str:
-    """A short hash of JSON-able ingredients and of the code in RECIPE (comments aside)."""
-    text = json.dumps(ingredients, sort_keys=True) + "".join(map(_code, RECIPE))
+def key(modules: Sequence[str], **ingredients) -> str:
+    """A short hash of JSON-able ingredients and of the code of `modules` (comments aside)."""
+    text = json.dumps(ingredients, sort_keys=True) + "".join(map(_code, modules))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -34,7 +35,7 @@ def digest(array: np.ndarray) -> str:
 
 def folder(name: str, **ingredients) -> Path:
     """Where the training `name` made of `ingredients` lives."""
-    return WORK / "models" / f"{name}-{key(**ingredients)}"
+    return WORK / "models" / f"{name}-{key(RECIPE, **ingredients)}"
 
 
 def save(path: Path, tensors: dict[str, torch.Tensor], **facts) -> None:

@@ -82,6 +82,8 @@ class Config:
     train_images, test_images: sizes of the sample; None takes every image, split 80/20.
     levels: the noise factors of the paper's tables I and II.
     resamples: draws of each bootstrap.
+    audit_widths: widths at which chapter 5 scores its grid of procedures, rising.
+    audit_small: leave out of that grid what takes longest.
     """
 
     profile: str
@@ -93,6 +95,8 @@ class Config:
     test_images: int | None = 800
     levels: tuple[float, ...] = (0.0, 0.15, 0.3, 0.5)
     resamples: int = 2000
+    audit_widths: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8)
+    audit_small: bool = False
 
     @property
     def training_seeds(self) -> range:
@@ -116,6 +120,8 @@ PROFILES = {
         test_images=20,
         seeds=2,
         resamples=200,
+        audit_widths=(1 / 32,),
+        audit_small=True,
     ),
     # A short training needs a larger step: the only setting in which `quick` leaves the paper
     # besides its size.
@@ -123,18 +129,26 @@ PROFILES = {
         profile="quick",
         model=ModelConfig(width=1 / 16),
         training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
+        audit_widths=(1 / 64, 1 / 32, 1 / 16),
+        audit_small=True,
         **_SHORT,
     ),
     "cpu": Config(
         profile="cpu", model=ModelConfig(width=1 / 8), training=TrainConfig(compile=True)
     ),
-    "paper": Config(profile="paper", model=ModelConfig(), training=TrainConfig(compile=True)),
+    "paper": Config(
+        profile="paper",
+        model=ModelConfig(),
+        training=TrainConfig(compile=True),
+        audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
+    ),
     "full": Config(
         profile="full",
         model=ModelConfig(),
         training=TrainConfig(compile=True),
         train_images=None,
         test_images=None,
+        audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
     ),
 }
 

@@ -14,8 +14,9 @@ SSIM_SAMPLES = {
 }
 #: Table I: their printed means.
 SSIM = {0.0: 0.49975, 0.15: 0.289785, 0.3: 0.2147, 0.5: 0.0811}
-#: Table II: MSE testing loss per noise factor, its value range unstated.
-MSE = {0.0: 0.0063, 0.15: 0.010, 0.3: 0.0096, 0.5: 0.01}
+#: Table II as printed: MSE testing loss per noise factor, its value range unstated.
+MSE_PRINTED = {0.0: "0.0063", 0.15: "0.010", 0.3: "0.0096", 0.5: "0.01"}
+MSE = {level: float(text) for level, text in MSE_PRINTED.items()}
 #: Section "Model": each layer, its output side in pixels and channels.
 LAYERS = (
     ("ResidualBlock(3, 32)", "32x96x96"),
@@ -43,3 +44,9 @@ def tables() -> pd.DataFrame:
         rows.append((level, SSIM[level], np.mean(samples) - half, np.mean(samples) + half))
     table = pd.DataFrame(rows, columns=["level", "ssim", "ssim_lo", "ssim_hi"])
     return table.assign(mse=table["level"].map(MSE))
+
+
+def mse_ends(level: float) -> tuple[float, float]:
+    """The values that would be printed as table II's number at `level`: from, to."""
+    half = 0.5 * 10.0 ** -len(MSE_PRINTED[level].split(".")[1])
+    return MSE[level] - half, MSE[level] + half

@@ -34,7 +34,7 @@ AXES = {
     "ssim_of": "the two images that SSIM compares",
     "window": "of SSIM: uniform is 7x7 (scikit-image's default), gaussian is Wang et al.'s",
     "data_range": "of SSIM: 2 (scikit-image's default for floats before 0.20), 1, or each"
-    " reference's own range (image; the documentation's example)",
+    " compared image's own range (image; the documentation's example)",
     "channels": "of SSIM: its mean over rgb, or SSIM of the gray images",
     "mse_of": "the two images that the testing loss compares",
 }
@@ -104,7 +104,7 @@ class Procedure:
 
 
 def passes(small: bool) -> list[Pass]:
-    """All forward passes of the grid; `small` leaves out what takes longest, for a demonstration."""
+    """All forward passes of the grid; `small` leaves out what takes longest."""
     kinds = [("channel", "no"), ("channel", "same"), ("channel", "fresh")]
     kinds += [] if small else [("shared", "no"), ("before", "no")]
     steps = [("clean", 1, False)]
@@ -124,7 +124,7 @@ def views(space: str) -> list[View]:
 
 
 def pairs(run: Pass, view: View) -> list[str]:
-    """What SSIM can compare. Noisy and clean do not involve the network: once per noise is enough."""
+    """What SSIM can compare; noisy and clean only once per noise, as no network is involved."""
     found = ["output-clean", "output-noisy"]
     if run.space == "normalised":
         found.insert(1, "output-clamped")

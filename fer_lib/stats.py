@@ -55,6 +55,28 @@ def verdict(difference: Estimate, better: str, worse: str) -> str:
     return worse if difference.hi < 0 else "undecided"
 
 
+def subset_means(scores: np.ndarray, size: int, resamples: int, seed: int = 0) -> np.ndarray:
+    """Means of `size` different images, drawn `resamples` times: (images, ...) -> (resamples, ...).
+
+    All columns share the draws. Raises ValueError if there are fewer images than `size`.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.zeros((resamples, len(scores)))
+    for row in weights:
+        row[rng.choice(len(scores), size, replace=False)] = 1 / size
+    return weights @ scores
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's (1979) adjusted p-values (P,): rejecting those below a level keeps the chance of any
+    false rejection below that level."""
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * (len(p) - np.arange(len(p)))
+    adjusted = np.empty_like(steps)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
 def _weights(size: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """(resamples, size): how often each of `size` is drawn, as fractions that sum to 1."""
     return rng.multinomial(size, np.full(size, 1 / size), size=resamples) / size

@@ -1,6 +1,6 @@
 """One run of the study: its settings, its faces, and the files through which chapters speak."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,9 @@ class Study:
     folder: Path
     work: Path
 
-    def write(self, table: pd.DataFrame, name: str) -> None:
-        """Write tables/NAME.csv atomically, with six significant digits."""
-        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    def write(self, table: pd.DataFrame, name: str, *, digits: int = 6) -> None:
+        """Write tables/NAME.csv atomically, with `digits` significant digits."""
+        text = table.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
         files.write_text(self.folder / "tables" / f"{name}.csv", text)
 
     def read(self, name: str) -> pd.DataFrame:
@@ -39,9 +39,15 @@ class Study:
         positions = np.searchsorted(self.faces.rows["id"], split["id"][split["side"] == name])
         return np.ascontiguousarray(self.faces.images[positions]), self.faces.rows.loc[positions]
 
-    def trained(self, variant: str, seed: int) -> training.Trained:
-        """The network of one arm of the ablation, trained now unless it was before."""
-        return training.fit(self.side("train")[0], variant, seed, self.settings)
+    def trained(self, variant: str, seed: int, width: float | None = None) -> training.Trained:
+        """The network of one arm of the ablation, trained now unless it was before.
+
+        width: other than the profile's own.
+        """
+        model = self.settings.model
+        model = replace(model, width=model.width if width is None else width)
+        settings = replace(self.settings, model=model)
+        return training.fit(self.side("train")[0], variant, seed, settings)
 
 
 def open_study(profile: str, path: str = "", seed: int = 0, seeds: int = 0) -> Study:

@@ -40,7 +40,15 @@ def test_the_paper_profile_is_the_paper():
     assert (settings.train_images, settings.test_images) == (3200, 800)
     assert PAPER.items() <= dataclasses.asdict(settings.training).items()
     cpu = config.load("cpu")  # which differs from it in the width alone
-    assert dataclasses.replace(cpu, profile="paper", model=settings.model) == settings
+    widths = {"model": settings.model, "audit_widths": settings.audit_widths}
+    assert dataclasses.replace(cpu, profile="paper", **widths) == settings
+
+
+@pytest.mark.parametrize("profile", config.PROFILES)
+def test_the_audits_widest_network_is_the_profiles_own(profile):
+    settings = config.load(profile)
+    assert settings.audit_widths[-1] == settings.model.width
+    assert list(settings.audit_widths) == sorted(set(settings.audit_widths))
 
 
 def test_the_full_profile_takes_every_image():

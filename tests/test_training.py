@@ -301,7 +301,9 @@ def test_whatever_makes_a_training_is_in_its_key(pictures):
         made = settings(**changes)
         model = replace(made.model, residual=residual)
         ingredients = {"model": vars(model), "training": vars(made.training)}
-        return checkpoint.key(**ingredients, seed=seed, faces=checkpoint.digest(faces))
+        return checkpoint.key(
+            checkpoint.RECIPE, **ingredients, seed=seed, faces=checkpoint.digest(faces)
+        )
 
     other = pictures.copy()
     other[3, 5, 7] ^= 1
@@ -331,7 +333,7 @@ def copied_code(tmp_path, monkeypatch) -> Path:
 
 
 def test_the_key_is_of_the_code_that_trains(copied_code):
-    before = checkpoint.key(seed=0)
+    before = checkpoint.key(checkpoint.RECIPE, seed=0)
     changes = [
         ("models", "stride=2, padding=1", "stride=2, padding=1, bias=False"),
         ("models", "torch.relu(self.norm1", "torch.tanh(self.norm1"),
@@ -344,21 +346,21 @@ def test_the_key_is_of_the_code_that_trains(copied_code):
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
-        keys.add(checkpoint.key(seed=0))
+        keys.add(checkpoint.key(checkpoint.RECIPE, seed=0))
         path.write_text(text)
     assert len(keys) == 1 + len(changes)
-    assert checkpoint.key(seed=0) == before
+    assert checkpoint.key(checkpoint.RECIPE, seed=0) == before
 
 
 @pytest.mark.parametrize("module", checkpoint.RECIPE)
 def test_comments_docstrings_and_layout_leave_the_key(copied_code, module):
-    path, before = copied_code / f"{module}.py", checkpoint.key(seed=0)
+    path, before = copied_code / f"{module}.py", checkpoint.key(checkpoint.RECIPE, seed=0)
     text = path.read_text()
     edited = re.sub(r'"""(.*?)"""', r'"""More words. \1"""', "# A comment.\n\n" + text, flags=re.S)
     edited = edited.replace("import torch\n", "import torch  # noqa\n")
     assert edited != text
     path.write_text(edited)
-    assert checkpoint.key(seed=0) == before
+    assert checkpoint.key(checkpoint.RECIPE, seed=0) == before
 
 
 def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path):

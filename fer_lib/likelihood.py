@@ -1,0 +1,172 @@
+"""How well procedures explain the paper's two tables (chapter 5).
+
+Three facts are weighed at each level: the mean of the ten printed SSIM values, their standard
+deviation, and the printed MSE with its rounding. What the same procedure would give with another
+training is taken from the spread of its numbers about their trend over the widths.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from fer_lib import paper, stats
+
+TEN = 10  # images in the paper's table I
+TESTED = 800  # images in the paper's table II
+LOWEST = -700.0  # log-likelihoods below are cut: they no longer differ in meaning
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Straight lines over log2(width), one per procedure and level, and the scatter about them.
+
+    at_one: (P, L) the lines' values at width 1.
+    spread: (P,) residual SD, pooled over levels; 0 without degrees of freedom.
+    df: degrees of freedom of a procedure's spread.
+    stretch: SD of a new training's value at width 1 about the line, in units of `spread`.
+    """
+
+    at_one: np.ndarray
+    spread: np.ndarray
+    df: int
+    stretch: float
+
+
+def trend(widths: np.ndarray, values: np.ndarray) -> Trend:
+    """Least squares of `values` (W, P, L) on log2 of `widths` (W,), one training each."""
+    x = np.log2(widths)
+    design = np.stack([np.ones_like(x), x], axis=1)[:, : min(2, len(x))]
+    flat = values.reshape(len(x), -1)
+    line = np.linalg.pinv(design) @ flat
+    residual = (flat - design @ line).reshape(values.shape)
+    df = (len(x) - design.shape[1]) * values.shape[2]
+    spread = np.sqrt((residual**2).sum(axis=(0, 2)) / max(df, 1))
+    stretch = np.sqrt(1 + np.linalg.pinv(design.T @ design)[0, 0])
+    return Trend(line[0].reshape(values.shape[1:]), spread, df, float(stretch))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What procedures give: (P, L) each, and the spread (P, 1) and df of another training.
+
+    ssim, sd: mean and SD of SSIM over images. log_mse and its standard error from the images.
+    """
+
+    ssim: np.ndarray
+    sd: np.ndarray
+    log_mse: np.ndarray
+    log_mse_error: np.ndarray
+    ssim_spread: np.ndarray
+    mse_spread: np.ndarray
+    df: int
+
+
+def weigh(expected: Expected, levels) -> tuple[np.ndarray, np.ndarray]:
+    """The log-likelihood (P, L) of the paper's facts at each level, and the p-value (P,) of all.
+
+    The p-value combines the facts' two-sided p-values as a chi-square with one degree a fact.
+    """
+    parts = [_mean(expected, levels), _deviation(expected, levels), _loss(expected, levels)]
+    scores = sum(np.maximum(score, LOWEST) for score, _ in parts)
+    z = [scipy.stats.norm.isf(np.minimum(p, 1) / 2) for _, p in parts]
+    facts = len(parts) * len(levels)
+    return scores, scipy.stats.chi2.sf(np.square(z).sum(axis=(0, 2)), facts)
+
+
+def _law(df: int):
+    return scipy.stats.t(df) if df else scipy.stats.norm
+
+
+def _mean(e: Expected, levels) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of ten: Student's t, of the images' and the training's spread together."""
+    ten = np.array([np.mean(paper.SSIM_SAMPLES[level]) for level in levels])
+    scale = np.sqrt(e.sd**2 / TEN + e.ssim_spread**2)
+    t = (ten - e.ssim) / scale
+    return _law(e.df).logpdf(t) - np.log(scale), 2 * _law(e.df).sf(np.abs(t))
+
+
+def _deviation(e: Expected, levels) -> tuple[np.ndarray, np.ndarray]:
+    """The SD of ten, of a normal sample: a scaled chi."""
+    ten = np.array([np.std(paper.SSIM_SAMPLES[level], ddof=1) for level in levels])
+    square = (TEN - 1) * (ten / e.sd) ** 2
+    law = scipy.stats.chi2(TEN - 1)
+    p = 2 * np.minimum(law.cdf(square), law.sf(square))
+    return law.logpdf(square) + np.log(2 * square / ten), p
+
+
+def _loss(e: Expected, levels) -> tuple[np.ndarray, np.ndarray]:
+    """The MSE: the chance that it would be printed with just these digits."""
+    ends = np.log([paper.mse_ends(level) for level in levels]).T[:, None, :]  # (2, 1, L)
+    scale = np.sqrt(e.log_mse_error**2 + e.mse_spread**2)
+    lo, hi = (ends - e.log_mse) / scale
+    outside = np.maximum(np.maximum(lo, -hi), 0)  # how far the interval is from what is expected
+    near, far = np.where(lo > 0, lo, -hi), np.where(lo > 0, hi, -lo)
+    law = _law(e.df)
+    with np.errstate(divide="ignore"):
+        across, beside = np.log(law.cdf(hi) - law.cdf(lo)), np.log(law.sf(near) - law.sf(far))
+    return np.where(lo * hi < 0, across, beside), 2 * law.sf(outside)
+
+
+def cube(table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column of the audit's table as (widths, procedures, levels), widths and levels rising."""
+    wide = table.pivot(index=["width", "procedure"], columns="level", values=column)
+    return wide.sort_index().to_numpy().reshape(table["width"].nunique(), -1, wide.shape[1])
+
+
+def assess(table: pd.DataFrame, images: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The audit's table with its `score` per row, and the ranking: one row a procedure.
+
+    images: how many test images its numbers are means of. The ranking has, at the widest network
+    and as predicted for width 1, the score over all levels, its p-value and Holm's correction of
+    it, best first.
+    """
+    widths, levels = (np.sort(table[name].unique()) for name in ("width", "level"))
+    columns = ("ssim_mean", "ssim_sd", "mse", "mse_sd")
+    ssim, sd, mse, mse_sd = (cube(table, column) for column in columns)
+    error = mse_sd / mse * np.sqrt(1 / TESTED + 1 / images)
+    lines = trend(widths, ssim), trend(widths, np.log(mse))
+    spreads = [line.spread[:, None] for line in lines]
+    measured = zip(ssim, sd, np.log(mse), error, strict=True)
+    here = [Expected(*values, *spreads, lines[0].df) for values in measured]
+    weighed = [weigh(expected, levels) for expected in here]
+    stretched = [line.stretch * spread for line, spread in zip(lines, spreads, strict=True)]
+    at_one = [lines[0].at_one, sd[-1], lines[1].at_one, error[-1]]
+    predicted = weigh(Expected(*at_one, *stretched, lines[0].df), levels)
+    table = table.sort_values(["width", "procedure", "level"])
+    table = table.assign(score=np.concatenate([scores.ravel() for scores, _ in weighed]))
+    return table, _ranking(weighed[-1], predicted)
+
+
+def _ranking(widest: tuple, predicted: tuple) -> pd.DataFrame:
+    columns = {}
+    for suffix, (scores, p) in (("", widest), ("_at_1", predicted)):
+        columns |= {f"score{suffix}": scores.sum(axis=1), f"p{suffix}": p}
+        columns[f"p_holm{suffix}"] = stats.holm(p)
+    ranking = pd.DataFrame(columns).rename_axis("procedure").reset_index()
+    return ranking.sort_values("score", ascending=False, kind="stable")
+
+
+def predictions(table: pd.DataFrame, chosen) -> pd.DataFrame:
+    """Each of the paper's eight numbers at width 1 with a 95% prediction interval.
+
+    Rows: chosen procedure and level, with `ssim`, `ssim_lo`, `ssim_hi` and the same for `mse`;
+    the ends are missing where there are too few widths.
+    """
+    widths, levels = (np.sort(table[name].unique()) for name in ("width", "level"))
+    found = table[table["procedure"].isin(chosen)]
+    names = np.sort(found["procedure"].unique())
+    keys = pd.MultiIndex.from_product([names, levels], names=["procedure", "level"])
+    rows = pd.DataFrame(index=keys)
+    for metric, column, forth, back in (
+        ("ssim", "ssim_mean", np.asarray, np.asarray),
+        ("mse", "mse", np.log, np.exp),
+    ):
+        line = trend(widths, forth(cube(found, column)))
+        half = _law(line.df).ppf(0.975) * line.stretch * line.spread[:, None]
+        half = half if line.df else np.full_like(half, np.nan)
+        for suffix, ends in (("", 0 * half), ("_lo", -half), ("_hi", half)):
+            middle = line.at_one if suffix == "" else line.at_one + ends
+            rows[f"{metric}{suffix}"] = back(middle).ravel()
+    return rows.reset_index()
