@@ -63,16 +63,33 @@ class Expected:
     df: int
 
 
-def weigh(expected: Expected, levels) -> tuple[np.ndarray, np.ndarray]:
-    """The log-likelihood (P, L) of the paper's facts at each level, and the p-value (P,) of all.
+@dataclass(frozen=True)
+class Weighed:
+    """scores: (P, L) log-likelihoods. p, p_table1, p_table2: (P,) of all facts and of each table's.
+    p_mse: (P, L) of each printed MSE."""
 
-    The p-value combines the facts' two-sided p-values as a chi-square with one degree a fact.
+    scores: np.ndarray
+    p: np.ndarray
+    p_table1: np.ndarray
+    p_table2: np.ndarray
+    p_mse: np.ndarray
+
+
+def weigh(expected: Expected, levels) -> Weighed:
+    """How likely the paper's facts are under each procedure.
+
+    p-values combine the two-sided ones of single facts as a chi-square with one degree a fact.
     """
     parts = [_mean(expected, levels), _deviation(expected, levels), _loss(expected, levels)]
     scores = sum(np.maximum(score, LOWEST) for score, _ in parts)
-    z = [scipy.stats.norm.isf(np.minimum(p, 1) / 2) for _, p in parts]
-    facts = len(parts) * len(levels)
-    return scores, scipy.stats.chi2.sf(np.square(z).sum(axis=(0, 2)), facts)
+    p = np.stack([np.minimum(value, 1) for _, value in parts])
+    return Weighed(scores, _combined(p), _combined(p[:2]), _combined(p[2:]), p[2])
+
+
+def _combined(p: np.ndarray) -> np.ndarray:
+    """One p-value (P,) of the independent facts (F, P, L)."""
+    square = scipy.stats.norm.isf(p / 2) ** 2
+    return scipy.stats.chi2.sf(square.sum(axis=(0, 2)), p.shape[0] * p.shape[2])
 
 
 def _law(df: int):
@@ -115,17 +132,17 @@ def cube(table: pd.DataFrame, column: str) -> np.ndarray:
     return wide.sort_index().to_numpy().reshape(table["width"].nunique(), -1, wide.shape[1])
 
 
-def assess(table: pd.DataFrame, images: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def assess(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The audit's table with its `score` per row, and the ranking: one row a procedure.
 
-    images: how many test images its numbers are means of. The ranking has, at the widest network
-    and as predicted for width 1, the score over all levels, its p-value and Holm's correction of
-    it, best first.
+    The ranking has, at the widest network and as predicted for width 1 (suffix `_at_1`), the score
+    over all levels, and Holm's corrected p-values of both tables and of each, best first.
     """
     widths, levels = (np.sort(table[name].unique()) for name in ("width", "level"))
     columns = ("ssim_mean", "ssim_sd", "mse", "mse_sd")
     ssim, sd, mse, mse_sd = (cube(table, column) for column in columns)
-    error = mse_sd / mse * np.sqrt(1 / TESTED + 1 / images)
+    sd = np.maximum(sd, 1e-6)  # without noise, noisy against clean is 1 for every image
+    error = mse_sd / mse * np.sqrt(1 / TESTED + 1 / table["n"].iloc[0])
     lines = trend(widths, ssim), trend(widths, np.log(mse))
     spreads = [line.spread[:, None] for line in lines]
     measured = zip(ssim, sd, np.log(mse), error, strict=True)
@@ -135,15 +152,17 @@ def assess(table: pd.DataFrame, images: int) -> tuple[pd.DataFrame, pd.DataFrame
     at_one = [lines[0].at_one, sd[-1], lines[1].at_one, error[-1]]
     predicted = weigh(Expected(*at_one, *stretched, lines[0].df), levels)
     table = table.sort_values(["width", "procedure", "level"])
-    table = table.assign(score=np.concatenate([scores.ravel() for scores, _ in weighed]))
+    table["score"] = np.concatenate([found.scores.ravel() for found in weighed])
+    table["mse_inside"] = np.concatenate([found.p_mse.ravel() for found in weighed]) >= 0.05
     return table, _ranking(weighed[-1], predicted)
 
 
-def _ranking(widest: tuple, predicted: tuple) -> pd.DataFrame:
+def _ranking(widest: Weighed, predicted: Weighed) -> pd.DataFrame:
     columns = {}
-    for suffix, (scores, p) in (("", widest), ("_at_1", predicted)):
-        columns |= {f"score{suffix}": scores.sum(axis=1), f"p{suffix}": p}
-        columns[f"p_holm{suffix}"] = stats.holm(p)
+    for suffix, found in (("", widest), ("_at_1", predicted)):
+        columns[f"score{suffix}"] = found.scores.sum(axis=1)
+        for name in ("p", "p_table1", "p_table2"):
+            columns[f"{name}{suffix}"] = stats.holm(getattr(found, name))
     ranking = pd.DataFrame(columns).rename_axis("procedure").reset_index()
     return ranking.sort_values("score", ascending=False, kind="stable")
 

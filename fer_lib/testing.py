@@ -97,12 +97,13 @@ def play(
     *,
     passes: int,
     training: TrainConfig,
+    every: int = 1,
 ) -> Iterator[Result]:
-    """The outputs of `model` on `faces`, uint8 (N, 48, 48), level by level, in both modes.
+    """The outputs of `model` on every `every`-th of `faces`, uint8 (N, 48, 48), level by level.
 
-    With a target, a fresh Adam takes a step a batch, in train mode, for `passes` passes at each
-    level; after the first and the last of them come the outputs during the pass ("train") and
-    after it ("eval"). The model itself is left as it was.
+    With a target, a fresh Adam takes a step a batch of all faces, in train mode, for `passes`
+    passes at each level; after the first and the last of them come the outputs during the pass
+    ("train") and after it ("eval"). The model itself is left as it was.
     """
     tested = _Tested(model, training)
     clean = reference(faces, ids, "normalised", "same" if loop.moved else "no", seed)
@@ -112,22 +113,22 @@ def play(
         if not loop.carried:
             tested.start_anew()
         target = {"none": None, "clean": clean, "noisy": x}[loop.target]
-        for mode, count, output in _outputs(tested, x, target, passes):
+        for mode, count, output in _outputs(tested, x, target, passes, every):
             output = output if loop.space == "normalised" else pipeline.denormalise(output)
-            yield Result(level, mode, count, images, output)
+            yield Result(level, mode, count, images[::every], output)
 
 
-def _outputs(tested: "_Tested", x: torch.Tensor, target: torch.Tensor | None, passes: int):
+def _outputs(tested: "_Tested", x: torch.Tensor, target, passes: int, every: int):
     """(mode, passes, network's output) at one level."""
     if target is None:
-        yield "eval", 0, tested.predict(x, "eval")
-        yield "train", 0, tested.predict(x, "train")
+        yield "eval", 0, tested.predict(x[::every], "eval")
+        yield "train", 0, tested.predict(x[::every], "train")
         return
     for count in range(1, passes + 1):
         during = tested.one_pass(x, target)
         if count in (1, passes):
-            yield "train", count, during
-            yield "eval", count, tested.predict(x, "eval")
+            yield "train", count, during[::every]
+            yield "eval", count, tested.predict(x[::every], "eval")
 
 
 class _Tested:

@@ -26,24 +26,26 @@ def expected(shift=0.0, sd=1.0, mse=1.0, spread=0.02, df=4) -> likelihood.Expect
 
 @pytest.mark.parametrize("df", [0, 4])
 def test_the_papers_own_numbers_are_not_rejected(df):
-    scores, p = likelihood.weigh(expected(df=df), LEVELS)
-    assert scores.shape == (1, 4)
-    assert p[0] > 0.9
+    found = likelihood.weigh(expected(df=df), LEVELS)
+    assert found.scores.shape == found.p_mse.shape == (1, 4)
+    assert min(found.p[0], found.p_table1[0], found.p_table2[0]) > 0.9
 
 
 @pytest.mark.parametrize("change", [{"shift": 0.3}, {"sd": 0.2}, {"sd": 4}, {"mse": 3.0}])
 @pytest.mark.parametrize("df", [0, 4])
 def test_every_fact_counts(change, df):
-    scores, p = likelihood.weigh(expected(df=df, **change), LEVELS)
-    best, p_best = likelihood.weigh(expected(df=df), LEVELS)
-    assert (scores < best).sum() >= 3  # 0.01 is printed with one digit and says least
-    assert p[0] < 0.05 < p_best[0]
+    found = likelihood.weigh(expected(df=df, **change), LEVELS)
+    best = likelihood.weigh(expected(df=df), LEVELS)
+    assert (found.scores < best.scores).sum() >= 3  # 0.01, with one digit, says least
+    assert found.p[0] < 0.05 < best.p[0]
+    assert (found.p_table2[0] < 0.05) == ("mse" in change)
+    assert (found.p_table1[0] < 0.05) == ("mse" not in change)
 
 
 def test_no_score_is_infinite_however_false():
-    scores, p = likelihood.weigh(expected(shift=50, mse=1e9, df=0), LEVELS)
-    assert np.isfinite(scores).all()
-    assert p[0] == 0
+    found = likelihood.weigh(expected(shift=50, mse=1e9, df=0), LEVELS)
+    assert np.isfinite(found.scores).all()
+    assert found.p[0] == 0
 
 
 def test_p_values_are_uniform_where_the_procedure_is_true(monkeypatch):
@@ -59,7 +61,7 @@ def test_p_values_are_uniform_where_the_procedure_is_true(monkeypatch):
             np.full((1, 4), 0.4), np.full((1, 4), 0.1), np.full((1, 4), np.log(0.1)),
             np.full((1, 4), 0.05), np.zeros((1, 1)), np.zeros((1, 1)), 0,
         )  # fmt: skip
-        p.append(likelihood.weigh(true, LEVELS)[1][0])
+        p.append(likelihood.weigh(true, LEVELS).p[0])
     assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
 
 
@@ -102,16 +104,20 @@ def audit(widths, sd=0.0) -> pd.DataFrame:
                 row = (number, width, level, ten.mean() + shift + slope, ten.std(ddof=1))
                 rows.append((*row, mse, mse / 2))
     columns = ["procedure", "width", "level", "ssim_mean", "ssim_sd", "mse", "mse_sd"]
-    return pd.DataFrame(rows, columns=columns).sample(frac=1, random_state=0)
+    table = pd.DataFrame(rows, columns=columns).assign(n=400)
+    return table.sample(frac=1, random_state=0)
 
 
 def test_the_true_procedure_leads_the_ranking():
-    table, ranking = likelihood.assess(audit([1 / 8, 1 / 4, 1 / 2], sd=0.01), 800)
+    table, ranking = likelihood.assess(audit([1 / 8, 1 / 4, 1 / 2], sd=0.01))
     assert ranking["procedure"].tolist() == [0, 1]
-    assert ranking["p_holm"].iloc[0] > 0.05 > ranking["p_holm"].iloc[1]
+    assert ranking["p"].iloc[0] > 0.05 > ranking["p"].iloc[1]
+    assert ranking["p_at_1"].iloc[0] > 0.05
     widest = table[table["width"] == 1 / 2].groupby("procedure")["score"].sum()
     np.testing.assert_allclose(widest[ranking["procedure"]], ranking["score"])
     assert len(table) == 24
+    assert table.loc[table["procedure"] == 0, "mse_inside"].all()
+    assert not table.loc[(table["procedure"] == 1) & (table["level"] == 0), "mse_inside"].any()
 
 
 def test_predictions_hold_the_line_at_width_1():
