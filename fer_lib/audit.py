@@ -1,9 +1,12 @@
 """The audit's tables (chapter 5): one row per procedure, width and noise level."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import torch
 
-from fer_lib import grid, paper, stats
+from fer_lib import grid, metrics, paper, stats, testing
 from fer_lib.config import Config
 from fer_lib.procedures import AXES, Pass, Procedure, Setting, View
 
@@ -26,7 +29,7 @@ def table(
     for width, found in scores.items():
         summary = summarise(found, settings.resamples)
         for level in settings.levels:
-            ssim = [summary[grid.name(p.run, level, p.view, p.ssim_of, p.setting)] for p in chosen]
+            ssim = [summary[ssim_name(p, level)] for p in chosen]
             mse = [summary[grid.name(p.run, level, p.view, p.mse_of)][:2] for p in chosen]
             both = [(*a, *b) for a, b in zip(ssim, mse, strict=True)]
             parts.append(pd.DataFrame(both, columns=MEASURED).assign(width=width, level=level))
@@ -37,6 +40,12 @@ def table(
     rows["mse_paper"] = rows["level"].map(paper.MSE)
     rows["ssim_inside"] = rows["ssim_paper"].between(rows["ssim10_lo"], rows["ssim10_hi"])
     return rows
+
+
+def ssim_name(procedure: Procedure, level: float) -> str:
+    """The name of a procedure's SSIM in `grid.Scores`."""
+    run, view = procedure.ssim_source
+    return grid.name(run, level, view, procedure.ssim_of, procedure.setting)
 
 
 def summarise(scores: grid.Scores, resamples: int) -> dict[str, tuple[float, ...]]:
@@ -52,8 +61,7 @@ def single_images(
     scores: grid.Scores, procedure: Procedure, levels: tuple[float, ...]
 ) -> dict[float, np.ndarray]:
     """SSIM of every scored image (n,) under one procedure, by level."""
-    p = procedure
-    return {x: scores[grid.name(p.run, x, p.view, p.ssim_of, p.setting)] for x in levels}
+    return {level: scores[ssim_name(procedure, level)] for level in levels}
 
 
 #: Two readings that need no search: the paper's words taken literally, and as they seem meant.
@@ -68,13 +76,16 @@ READINGS = {
 
 
 def named(chosen: list[Procedure], ranking: pd.DataFrame) -> dict[str, int]:
-    """The procedures that the chapter follows: label -> number in `chosen`."""
-    order = [chosen[number] for number in ranking["procedure"]]
-    found = {"best fit": order[0]}
-    plain = next(p for p in order if p.run.target == "none")
-    if plain != order[0]:
-        found["best fit without steps"] = plain
-    return {label: chosen.index(p) for label, p in (found | READINGS).items()}
+    """The procedures that the chapter follows: label -> number in `chosen`.
+
+    Where several fit one table alike, the one that fits the other table better is taken.
+    """
+    first = {"best for both": "score", "best for Table I": "score_table1"}
+    first["best for Table II"] = "score_table2"
+    found = {}
+    for label, column in first.items():
+        found[label] = ranking.sort_values([column, "score"], ascending=False)["procedure"].iloc[0]
+    return found | {label: chosen.index(p) for label, p in READINGS.items()}
 
 
 def profile(ranking: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
@@ -104,6 +115,7 @@ def survivors(wide: pd.DataFrame, ranking: pd.DataFrame) -> pd.Series:
     )
 
 
+SPACES = {"normalised": "[-1, 1]", "unit": "[0, 1]"}
 IMAGES = {
     "output": "the output",
     "clean": "the clean image",
@@ -114,7 +126,6 @@ IMAGES = {
 
 def describe(axes: dict[str, str]) -> str:
     """A procedure in words, from the values of its axes."""
-    space = {"normalised": "[-1, 1]", "unit": "[0, 1]"}
     noise = {
         "channel": "drawn per channel",
         "shared": "shared by the channels",
@@ -125,20 +136,50 @@ def describe(axes: dict[str, str]) -> str:
         "same": ", test images augmented",
         "fresh": ", test images augmented anew at every access",
     }[axes["augmented"]]
-    words = f"noise in {space[axes['space']]}, {noise}, clamped to 0..1{moved}"
-    words += f"; batch norms in {axes['mode']} mode{_steps(axes)}"
+    words = f"noise in {SPACES[axes['space']]}, {noise}, clamped to 0..1{moved}"
+    words += f"; batch norms in {axes['mode']} mode{steps(axes)}"
     clipped = "outputs clipped to 0..1, " if axes["clipped"] == "yes" else ""
-    words += f"; {clipped}images compared in {space[axes['scored']]}"
+    words += f"; {clipped}images compared in {SPACES[axes['scored']]}"
     first, second = (IMAGES[x] for x in axes["ssim_of"].split("-"))
     window = f"{axes['window']} window, range {axes['data_range']}, {axes['channels']}"
     words += f", SSIM of {first} with {second} ({window})"
     return words + f", testing loss of the output with {IMAGES[axes['mse_of'].split('-')[1]]}"
 
 
-def _steps(axes: dict[str, str]) -> str:
+def steps(axes: dict[str, str]) -> str:
+    """The optimiser's steps on the test set in words; empty if there are none."""
     if axes["target"] == "none":
         return ""
     times = "one pass" if axes["passes"] == "1" else f"{axes['passes']} passes"
     carried = "carried from factor to factor" if axes["carried"] == "yes" else "per factor"
     target = IMAGES[axes["target"]]
     return f", Adam stepping on the test images towards {target} for {times} {carried}"
+
+
+def replay(model, run: Pass, faces: np.ndarray, ids, settings: Config) -> list[testing.Result]:
+    """The outputs of one pass at every level, for pictures: of the first faces, one batch of them.
+
+    With steps of Adam on the test set, all faces are stepped on, as in the grid.
+    """
+    loop = testing.loop_of(run)
+    if run.target == "none":
+        faces, ids = faces[: testing.BATCH], ids[: testing.BATCH]
+    options = {"passes": max(run.passes, 1), "training": settings.training}
+    results = testing.play(model, loop, faces, ids, settings.levels, settings.seed, **options)
+    kept = [r for r in results if (r.mode, r.passes) == (run.mode, run.passes)]
+    cut = slice(testing.BATCH)
+    return [replace(r, noisy=r.noisy[cut], output=r.output[cut]) for r in kept]
+
+
+def left_out(result: testing.Result, clean: torch.Tensor) -> pd.DataFrame:
+    """SSIM on gray images, in [0, 1], under the settings that the grid leaves out, and beside them
+    those that stand for them."""
+    output, reference = (images.mean(dim=1, keepdim=True) for images in (result.output, clean))
+    span = output.amax(dim=(1, 2, 3)) - output.amin(dim=(1, 2, 3))
+    rows = {}
+    for window in ("uniform", "gaussian"):
+        for label, data_range in (("1", 1.0), ("2", 2.0), ("image", span)):
+            scores = metrics.ssim(output, reference, data_range, window)
+            rows[window, label] = scores.mean().item()
+    found = pd.Series(rows, name="SSIM, gray").rename_axis(["window", "data_range"])
+    return found.unstack("data_range")

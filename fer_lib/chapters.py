@@ -57,6 +57,13 @@ CHAPTERS = (
         reads=("split", "models"),
         writes=("noise_evaluation", "emotions", "verdicts"),
     ),
+    Chapter(
+        "05_paper_audit",
+        "Audit of the published tables",
+        "Which procedure produces the paper's numbers?",
+        reads=("split", "models", "verdicts", "ablation_verdict"),
+        writes=("audit", "audit_ranking", "audit_predictions", "finding", "claims"),
+    ),
 )
 
 

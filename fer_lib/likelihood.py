@@ -65,14 +65,19 @@ class Expected:
 
 @dataclass(frozen=True)
 class Weighed:
-    """scores: (P, L) log-likelihoods. p, p_table1, p_table2: (P,) of all facts and of each table's.
-    p_mse: (P, L) of each printed MSE."""
+    """Log-likelihoods (P, L) of tables I and II, and p-values (P,) of both and of each; `p_mse`
+    (P, L) is that of each printed MSE."""
 
-    scores: np.ndarray
+    table1: np.ndarray
+    table2: np.ndarray
     p: np.ndarray
     p_table1: np.ndarray
     p_table2: np.ndarray
     p_mse: np.ndarray
+
+    @property
+    def scores(self) -> np.ndarray:
+        return self.table1 + self.table2
 
 
 def weigh(expected: Expected, levels) -> Weighed:
@@ -81,9 +86,10 @@ def weigh(expected: Expected, levels) -> Weighed:
     p-values combine the two-sided ones of single facts as a chi-square with one degree a fact.
     """
     parts = [_mean(expected, levels), _deviation(expected, levels), _loss(expected, levels)]
-    scores = sum(np.maximum(score, LOWEST) for score, _ in parts)
+    mean, deviation, loss = (np.maximum(score, LOWEST) for score, _ in parts)
     p = np.stack([np.minimum(value, 1) for _, value in parts])
-    return Weighed(scores, _combined(p), _combined(p[:2]), _combined(p[2:]), p[2])
+    combined = [_combined(p), _combined(p[:2]), _combined(p[2:])]
+    return Weighed(mean + deviation, loss, *combined, p[2])
 
 
 def _combined(p: np.ndarray) -> np.ndarray:
@@ -161,6 +167,8 @@ def _ranking(widest: Weighed, predicted: Weighed) -> pd.DataFrame:
     columns = {}
     for suffix, found in (("", widest), ("_at_1", predicted)):
         columns[f"score{suffix}"] = found.scores.sum(axis=1)
+        columns[f"score_table1{suffix}"] = found.table1.sum(axis=1)
+        columns[f"score_table2{suffix}"] = found.table2.sum(axis=1)
         for name in ("p", "p_table1", "p_table2"):
             columns[f"{name}{suffix}"] = stats.holm(getattr(found, name))
     ranking = pd.DataFrame(columns).rename_axis("procedure").reset_index()

@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from scipy.ndimage import uniform_filter
 
-from fer_lib import pipeline
+from fer_lib import metrics, pipeline
 from fer_lib.testing import Result
 
 
@@ -41,6 +41,29 @@ def ssim_terms(image: np.ndarray, other: np.ndarray, data_range: float) -> np.nd
     covariance = uniform_filter(x * y, 7) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return np.stack([luminance, (98 / 48 * covariance + c2) / (49 / 48 * variances + c2)])
+
+
+def lowest(images: torch.Tensor, clean: torch.Tensor, data_range: float) -> int:
+    """Which image (N, C, H, W) has the lowest SSIM with its clean one, in the first channel."""
+    scores = metrics.ssim(images[:, :1], clean[:, :1], data_range)
+    return int(scores.argmin())
+
+
+def negative_terms(results: list[Result], clean: torch.Tensor, data_range: float) -> pd.DataFrame:
+    """Shares of pixels where SSIM's factors and SSIM are negative, against the clean image.
+
+    Indexed by level, of the noisy input and of the output, in the first channel.
+    """
+    rows = {}
+    for result in results:
+        for kind, images in (("noisy", result.noisy), ("output", result.output)):
+            pairs = zip(images[:, 0].numpy(), clean[:, 0].numpy(), strict=True)
+            maps = np.stack([ssim_terms(image, raw, data_range) for image, raw in pairs])
+            shares = [maps[:, 0] < 0, maps[:, 1] < 0, maps.prod(axis=1) < 0]
+            rows[result.level, kind] = [share.mean() for share in shares]
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=["luminance", "structure", "SSIM"])
+    found.index = pd.MultiIndex.from_tuples(found.index, names=["level", "images"])
+    return found
 
 
 def spectrum(residuals: torch.Tensor, bins: int = 24) -> pd.DataFrame:

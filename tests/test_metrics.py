@@ -7,7 +7,12 @@ import torch
 
 from fer_lib import metrics
 
-GRAY, RGB = (18, 1, 48, 48), (5, 3, 96, 96)  # 18: more than the 16 that are scored at once
+GRAY, RGB = (9, 1, 48, 48), (5, 3, 96, 96)  # neither a multiple of what a thread scores at once
+assert all(shape[0] % metrics.CHUNK for shape in (GRAY, RGB))
+WINDOWS = {
+    "uniform": {},
+    "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
+}
 
 
 def noisy_pair(shape, data_range: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
@@ -23,22 +28,80 @@ def noisy_pair(shape, data_range: float, spread: float) -> tuple[np.ndarray, np.
     return images * data_range - data_range / 2, noisy * data_range - data_range / 2
 
 
-def skimage_ssim(a: np.ndarray, b: np.ndarray, data_range: float) -> list[float]:
-    return [
-        skimage.metrics.structural_similarity(x, y, data_range=data_range, channel_axis=0)
-        for x, y in zip(a, b, strict=True)
-    ]
+def skimage_ssim(a, b, data_range, window: str = "uniform") -> list[float]:
+    """data_range: one number, or one for each image."""
+    ssim = skimage.metrics.structural_similarity
+    spans = np.broadcast_to(data_range, len(a))
+    options = {"channel_axis": 0, **WINDOWS[window]}
+    return [ssim(x, y, data_range=r, **options) for x, y, r in zip(a, b, spans, strict=True)]
+
+
+def own_range(a: np.ndarray) -> np.ndarray:
+    return np.ptp(a, axis=(1, 2, 3))
 
 
 @pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])
-@pytest.mark.parametrize("data_range", [1.0, 2.0])
+@pytest.mark.parametrize("data_range", [1.0, 2.0, "own"])
 @pytest.mark.parametrize("spread", [1.0, 1.7], ids=["inside", "outside"])
-def test_ssim_equals_scikit_image(shape, data_range, spread):
-    a, b = noisy_pair(shape, data_range, spread)
-    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), data_range).numpy()
+@pytest.mark.parametrize("window", WINDOWS)
+def test_ssim_equals_scikit_image(shape, data_range, spread, window):
+    b, a = noisy_pair(shape, 1.0 if data_range == "own" else data_range, spread)
+    b *= np.linspace(0.5, 1, len(b))[:, None, None, None]  # so that own ranges differ
+    span = own_range(b) if data_range == "own" else data_range
+    given = torch.from_numpy(span) if data_range == "own" else span
+    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), given, window).numpy()
     assert ours.dtype == np.float64
-    assert np.ptp(ours) > 0.4  # the images differ in quality: none stands in for another
-    np.testing.assert_allclose(ours, skimage_ssim(a, b, data_range), rtol=0, atol=1e-9)
+    assert np.ptp(ours) > 0.2  # the images differ in quality: none stands in for another
+    np.testing.assert_allclose(ours, skimage_ssim(a, b, span, window), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_scales_equal_mapping_the_images(window):
+    b, a = noisy_pair(RGB, 1.0, 1.0)
+    b *= 0.7
+    own = own_range(b)
+    cases = [(1.0, 1, 0), (2.0, 2, -1), (1.0, 1, 0.5), (1.0, 0.5, 3), (own, 1, 0), (2 * own, 2, -1)]
+    scales = [metrics.Scale(torch.as_tensor(span), gain, offset) for span, gain, offset in cases]
+    images, reference = torch.from_numpy(a), torch.from_numpy(b)
+    ours = metrics.ssim_at_scales(images, reference, scales, window=window).numpy()
+    expected = [skimage_ssim(g * a + o, g * b + o, span, window) for span, g, o in cases]
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
+    assert len(np.unique(np.round(ours[:, 0], 4))) == 6  # every scale matters
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("brightness", [1e-3, 1.0, 255.0])
+def test_ssim_of_dark_and_bright_images_with_flat_parts(window, brightness):
+    a, b = (brightness * (x + 0.5) for x in noisy_pair(RGB, 1.0, 1.0))
+    a[:, :, :40] = a[:, :, :, :40] = b[:, :, :, :60] = brightness
+    b[0], a[1] = 0.0, brightness
+    for span in (brightness, 1.0):
+        ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), span, window)
+        expected = skimage_ssim(a, b, span, window)
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-8)
+
+
+def test_ssim_takes_images_of_any_strides_and_type():
+    a, b = (x.astype(np.float32) for x in noisy_pair(GRAY, 1.0, 1.0))
+    wide, turned = torch.from_numpy(a).expand(-1, 3, -1, -1), torch.from_numpy(b).mT
+    ours = metrics.ssim(wide, turned.double().expand(-1, 3, -1, -1), 1.0)
+    expected = skimage_ssim(a.astype(float), b.astype(float).swapaxes(2, 3), 1.0)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12)
+    rows = metrics.ssim(wide[1::2, :, 8:, ::2], wide[::2, :, 8:, ::2][:-1], 1.0)
+    expected = skimage_ssim(a[1::2, :, 8:, ::2] * 1.0, a[::2, :, 8:, ::2][:-1] * 1.0, 1.0)
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-5)  # theirs is in float32
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ssim_keeps_the_order_of_many_images(threads):
+    a, b = map(torch.from_numpy, noisy_pair((103, 1, 16, 20), 1.0, 1.0))
+    span = torch.linspace(0.5, 2, 103, dtype=torch.float64)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    ours = metrics.ssim(a, b, span)
+    torch.set_num_threads(before)
+    expected = skimage_ssim(a.numpy(), b.numpy(), span.numpy())
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12)
 
 
 def test_ssim_of_float32_images_is_computed_in_float64():
@@ -54,10 +117,13 @@ def test_ssim_depends_on_the_stated_range():
     torch.testing.assert_close(metrics.ssim(a, b, 1.0), metrics.ssim(2 * a, 2 * b, 2.0))
 
 
+@pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])
-def test_identical_images_give_exactly_1(shape):
+def test_identical_images_give_exactly_1(shape, window):
     a = torch.from_numpy(noisy_pair(shape, 1.0, 1.7)[0])
-    assert metrics.ssim(a, a.clone(), 1.0).tolist() == [1.0] * shape[0]
+    scales = [metrics.Scale(1.0), metrics.Scale(0.1, 2.0, -1.0)]
+    ours = metrics.ssim_at_scales(a, a.clone(), scales, window=window)
+    assert ours.tolist() == [[1.0] * shape[0]] * 2
 
 
 def test_ssim_of_two_even_grays_is_the_luminance_term():
@@ -66,17 +132,30 @@ def test_ssim_of_two_even_grays_is_the_luminance_term():
     assert metrics.ssim(a, b, 1.0).item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("size", [(6, 48), (48, 6), (1, 1)])
-def test_ssim_refuses_images_smaller_than_its_window(size):
-    images = torch.zeros(2, 1, *size)
-    with pytest.raises(ValueError, match="7x7"):
-        metrics.ssim(images, images, 1.0)
+@pytest.mark.parametrize(("window", "side"), [("uniform", 7), ("gaussian", 11)])
+def test_ssim_refuses_images_smaller_than_its_window(window, side):
+    for size in [(side - 1, 48), (48, side - 1), (1, 1)]:
+        images = torch.zeros(2, 1, *size)
+        with pytest.raises(ValueError, match=f"{side}x{side}"):
+            metrics.ssim(images, images, 1.0, window)
 
 
-def test_ssim_takes_images_of_one_window():
-    a, b = noisy_pair((3, 1, 7, 7), 1.0, 1.0)
-    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), 1.0)
-    np.testing.assert_allclose(ours, skimage_ssim(a, b, 1.0), rtol=0, atol=1e-9)
+def test_ssim_refuses_what_it_does_not_know():
+    a = torch.rand(3, 1, 12, 12)
+    with pytest.raises(ValueError, match="'box', known: uniform, gaussian"):
+        metrics.ssim(a, a, 1.0, "box")
+    with pytest.raises(ValueError, match="shapes differ"):
+        metrics.ssim(a, a[:2], 1.0)
+    for scale in [metrics.Scale(torch.tensor([1.0, 0.0, 1.0])), metrics.Scale(1.0, gain=-1.0)]:
+        with pytest.raises(ValueError, match="positive"):
+            metrics.ssim_at_scales(a, a, [scale])
+
+
+@pytest.mark.parametrize(("window", "side"), [("uniform", 7), ("gaussian", 11)])
+def test_ssim_takes_images_of_one_window(window, side):
+    a, b = noisy_pair((3, 1, side, side), 1.0, 1.0)
+    ours = metrics.ssim(torch.from_numpy(a), torch.from_numpy(b), 1.0, window)
+    np.testing.assert_allclose(ours, skimage_ssim(a, b, 1.0, window), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [GRAY, RGB], ids=["gray", "rgb"])

@@ -53,11 +53,14 @@ def test_the_small_grid_is_part_of_the_full_one():
     assert set(procedures.procedures(True)) < set(procedures.procedures(False))
 
 
-def test_only_procedures_without_a_network_leave_it_out():
-    for procedure in procedures.procedures(small=False):
-        assert procedure.mse_of.startswith("output")
-        if procedure.ssim_of == "noisy-clean":
-            assert (procedure.run.mode, procedure.run.target) == ("eval", "none")
+def test_the_loss_always_involves_the_output_and_every_ssim_has_a_source():
+    for small in (False, True):
+        for procedure in procedures.procedures(small):
+            assert procedure.mse_of.startswith("output")
+            run, view = procedure.ssim_source
+            assert run in procedures.passes(small)
+            assert view in procedures.views(run.space)
+            assert procedure.ssim_of in procedures.pairs(run, view)
 
 
 @pytest.mark.parametrize(("space", "protocol"), [("normalised", "literal"), ("unit", "intended")])
