@@ -43,6 +43,7 @@ def profile(best: pd.DataFrame) -> Figure:
 
     best: axis, value, score (log-likelihood below the best of all, so at most 0).
     """
+    best = best[best.groupby("axis")["value"].transform("nunique") > 1]
     axes_names = best["axis"].drop_duplicates().tolist()
     figure, axes = plt.subplots(3, -(-len(axes_names) // 3), figsize=(10, 7), layout="constrained")
     for axis in axes.flat[len(axes_names) :]:
@@ -53,7 +54,8 @@ def profile(best: pd.DataFrame) -> Figure:
         axis.set_title(name, fontsize=11)
         axis.grid(axis="y", visible=False)
         axis.tick_params(labelsize=9)
-        axis.set_xlim(0, max(1.0, -best["score"].min() * 1.05))
+        axis.set_xscale("symlog", linthresh=10)
+        axis.set_xlim(0, max(10.0, -best["score"].min() * 1.5))
     figure.supxlabel("log-likelihood lost against the best procedure", fontsize=11)
     return figure
 

@@ -17,11 +17,13 @@ START, END = "<!-- results: made by fer_lib.summary -->", "<!-- end of results -
 
 
 def markdown(folder: Path) -> str:
-    """What was run, the answers to the paper's questions, and tables I and II beside ours."""
-    names = ("noise_evaluation", "verdicts", "ablation_verdict")
-    table, verdicts, ablation = (pd.read_csv(folder / "tables" / f"{name}.csv") for name in names)
+    """What was run, what the audit found, the answers to the paper's questions, and tables I and
+    II beside ours."""
+    names = ("noise_evaluation", "verdicts", "ablation_verdict", "finding")
+    tables = [pd.read_csv(folder / "tables" / f"{name}.csv") for name in names]
+    table, verdicts, ablation, finding = tables
     record = json.loads((folder / "run.json").read_text())
-    parts = [_what(record), _answers(verdicts, ablation)]
+    parts = [_what(record), _finding(finding), _answers(verdicts, ablation)]
     parts += [_table(table, "ssim", paper.SSIM, 3), _table(table, "mse", paper.MSE, 4)]
     return "\n\n".join(parts) + "\n"
 
@@ -35,6 +37,12 @@ def _what(record: dict) -> str:
         f" for {epochs} epochs on {train} faces, scored on {test} faces;"
         f" trainings of each variant: {len(record['seeds'])}."
     )
+
+
+def _finding(finding: pd.DataFrame) -> str:
+    head = "Which procedure produces the paper's numbers? What the audit (notebook 05) found:"
+    lines = (f"{number}. {text}" for number, text in enumerate(finding["sentence"], 1))
+    return head + "\n\n" + "\n".join(lines)
 
 
 def _answers(verdicts: pd.DataFrame, ablation: pd.DataFrame) -> str:
