@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 import torch
 
 from fer_lib import grid, metrics, paper, stats, testing
@@ -11,10 +12,19 @@ from fer_lib.config import Config
 from fer_lib.procedures import AXES, Pass, Procedure, Setting, View
 
 ALPHA = 0.05  # of all rejections together, after Holm's correction
-MEASURED = ["ssim_mean", "ssim_sd", "ssim10_lo", "ssim10_hi", "mse", "mse_sd"]
+MEASURED = ["ssim_mean", "ssim_sd", "ssim10_lo", "ssim10_hi", "negative", "mse", "mse_sd"]
 #: The columns of tables/audit.csv.
 COLUMNS = ["procedure", *AXES, "width", "level", "n", "ssim_mean", "ssim_sd", "ssim10_lo"]
-COLUMNS += ["ssim10_hi", "ssim_paper", "ssim_inside", "mse", "mse_paper", "mse_inside", "score"]
+COLUMNS += [
+    "ssim10_hi",
+    "negative",
+    "ssim_paper",
+    "ssim_inside",
+    "mse",
+    "mse_paper",
+    "mse_inside",
+    "score",
+]
 
 
 def table(
@@ -49,11 +59,13 @@ def ssim_name(procedure: Procedure, level: float) -> str:
 
 
 def summarise(scores: grid.Scores, resamples: int) -> dict[str, tuple[float, ...]]:
-    """Mean and SD over the images and the ends of 95% of ten-image means, of each comparison."""
+    """Mean and SD over the images, the ends of 95% of ten-image means, and the share of negative
+    values, of each comparison."""
     names = list(scores)
     values = np.stack([scores[name] for name in names], axis=1).astype(np.float64)
     lo, hi = np.quantile(stats.subset_means(values, 10, resamples), [0.025, 0.975], axis=0)
-    columns = (values.mean(axis=0), values.std(axis=0, ddof=1), lo, hi)
+    negative = (values < 0).mean(axis=0)
+    columns = (values.mean(axis=0), values.std(axis=0, ddof=1), lo, hi, negative)
     return dict(zip(names, zip(*map(np.ndarray.tolist, columns), strict=True), strict=True))
 
 
@@ -86,6 +98,19 @@ def named(chosen: list[Procedure], ranking: pd.DataFrame) -> dict[str, int]:
     for label, column in first.items():
         found[label] = ranking.sort_values([column, "score"], ascending=False)["procedure"].iloc[0]
     return found | {label: chosen.index(p) for label, p in READINGS.items()}
+
+
+def signs(wide: pd.DataFrame, named: dict[str, int]) -> pd.DataFrame:
+    """Of ten images, how many have a negative SSIM: expected under each named procedure, by level,
+    and the two-sided p-value of the paper's count (exact binomial test)."""
+    rows = {}
+    for label, number in named.items():
+        one = wide[wide["procedure"] == number].sort_values("level")
+        for level, share in zip(one["level"], one["negative"], strict=True):
+            count = sum(value < 0 for value in paper.SSIM_SAMPLES[level])
+            p = scipy.stats.binomtest(count, 10, float(share)).pvalue
+            rows[label, level] = {"expected": 10 * share, "the paper": count, "p": p}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["procedure", "level"])
 
 
 def profile(ranking: pd.DataFrame, axes: list[str]) -> pd.DataFrame:

@@ -62,7 +62,7 @@ CHAPTERS = (
         "Audit of the published tables",
         "Which procedure produces the paper's numbers?",
         reads=("split", "models", "verdicts", "ablation_verdict"),
-        writes=("audit", "audit_ranking", "audit_predictions", "finding", "claims"),
+        writes=("audit", "audit_ranking", "audit_predictions", "finding", "claims", "ssim_speed"),
     ),
 )
 

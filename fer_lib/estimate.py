@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from fer_lib import config, device, models
+from fer_lib import config, device, models, procedures, testing
 from fer_lib.config import Config, ModelConfig
 
 #: Widest network that is timed on a CPU; wider ones are scaled up by their arithmetic.
@@ -19,14 +19,28 @@ STEPS = 2
 
 
 def training_seconds(settings: Config, images: int) -> float:
-    """Seconds for all trainings of `settings` on `images` faces each, from scratch."""
+    """Seconds for all trainings of `settings` on `images` faces each, from scratch, and for the
+    audit's steps on the test set."""
     where = device.best()
     width = settings.model.width
     timed = min(width, CPU_WIDTH) if where.type == "cpu" else width
     scale = _macs(width) / _macs(timed)
     steps = -(-images // settings.training.batch_size) * settings.training.epochs
-    trainings = settings.seeds * len(config.VARIANTS)
+    trainings = settings.seeds * len(config.VARIANTS) + _audit_trainings(settings, images)
     return _step_seconds(timed, settings, where) * scale * steps * trainings
+
+
+def _audit_trainings(settings: Config, images: int) -> float:
+    """What chapter 5 trains and steps, in trainings of the profile's own network."""
+    loops: dict = {}
+    for run in procedures.passes(settings.audit_small):  # one loop serves passes of both modes
+        loop = testing.loop_of(run)
+        loops[loop] = max(run.passes, loops.get(loop, 0))
+    tested = sum(loops.values()) * len(settings.levels) * (settings.test_images or images / 4)
+    stepped = tested / (images * settings.training.epochs)
+    own = settings.model.width
+    shares = [_macs(width) / _macs(own) for width in settings.audit_widths]
+    return sum(share * (stepped + (share < 1)) for share in shares)
 
 
 def _macs(width: float) -> int:

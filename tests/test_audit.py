@@ -161,6 +161,14 @@ def test_the_named_procedures_are_the_best_and_the_two_readings(ranked, chosen):
     assert chosen[named["as written"]].run.space == "normalised"
 
 
+def test_signs_are_counted_against_the_papers(assessed):
+    wide = assessed[0][assessed[0]["width"] == 1 / 8].assign(negative=0.2)
+    found = audit.signs(wide, {"any": 0})
+    assert found["the paper"].tolist() == [0, 1, 2, 2]
+    assert (found["expected"] == 2).all()
+    assert found["p"].tolist() == pytest.approx([0.228, 0.698, 1, 1], abs=1e-3)
+
+
 def test_a_profile_costs_nothing_at_the_best_and_names_every_value(ranked):
     ranking, named = ranked
     costs = audit.profile(ranking, list(procedures.AXES))
