@@ -14,6 +14,7 @@ from fer_lib.progress import Progress
 #: A method: noisy images of a protocol -> images to score.
 Method = Callable[[torch.Tensor, Protocol], torch.Tensor]
 BATCH = 50
+FEW = 10  # images below which a bootstrap interval means nothing
 
 
 def untouched(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
@@ -158,7 +159,8 @@ def gain_by_group(
     """The autoencoder's gain in SSIM over the noisy input for each group of images.
 
     groups: a name for each image id, "" for none. Returns emotion, level, n and the gain with its
-    interval, levels above 0 only; no rows if there are no groups.
+    interval, levels above 0 only; no interval for groups of less than FEW images, and no rows if
+    there are no groups.
     """
     columns = ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
     rows = []
@@ -167,5 +169,6 @@ def gain_by_group(
     for (level, name), group in scores[scores["group"] != ""].groupby(["level", "group"]):
         ours, theirs = (matrix(group, "ssim", method=method) for method in ("cae", "noisy"))
         gain = stats.difference(ours, theirs, resamples)
-        rows.append((name, level, ours.shape[1], gain.mean, gain.lo, gain.hi))
+        ends = (gain.lo, gain.hi) if ours.shape[1] >= FEW else (np.nan, np.nan)
+        rows.append((name, level, ours.shape[1], gain.mean, *ends))
     return pd.DataFrame(rows, columns=columns)

@@ -330,6 +330,15 @@ def test_gains_by_group_are_those_of_its_images(faces, ideal):
     assert table["gain"].tolist()[2:] == pytest.approx(expected, rel=1e-9)
 
 
+def test_small_groups_have_no_interval(faces, ideal, monkeypatch):
+    monkeypatch.setattr(evaluation, "FEW", 3)
+    scores = score(faces, {("noisy", 0): evaluation.untouched, ("cae", 0): ideal})
+    emotions = pd.Series(["fear", "", "anger", "fear", "fear", "anger"], index=IDS)
+    table = evaluation.gain_by_group(scores, emotions, "native", 100).set_index("emotion")
+    assert table.loc["anger", ["gain_lo", "gain_hi"]].isna().all(axis=None)
+    assert table.loc["fear"].notna().all(axis=None)
+
+
 def test_without_groups_there_are_no_gains(untouched):
     table = evaluation.gain_by_group(untouched, pd.Series([""] * 6, index=IDS), "native", 100)
     assert len(table) == 0
