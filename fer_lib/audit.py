@@ -100,6 +100,12 @@ def named(chosen: list[Procedure], ranking: pd.DataFrame) -> dict[str, int]:
     return found | {label: chosen.index(p) for label, p in READINGS.items()}
 
 
+def labels(named: dict[str, int]) -> dict[int, str]:
+    """The labels of each named procedure, several where one is best in several ways."""
+    numbers = dict.fromkeys(named.values())
+    return {n: ", ".join(label for label, m in named.items() if m == n) for n in numbers}
+
+
 def signs(wide: pd.DataFrame, named: dict[str, int]) -> pd.DataFrame:
     """Of ten images, how many have a negative SSIM: expected under each named procedure, by level,
     and the two-sided p-value of the paper's count (exact binomial test)."""

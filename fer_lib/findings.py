@@ -34,6 +34,11 @@ def numbers(wide: pd.DataFrame, procedure: int, column: str, digits: int) -> str
     return ", ".join(f"{value:.{digits}f}" for value in values)
 
 
+def p_text(p: float) -> str:
+    """A p-value in words: far tails are not known to their digits."""
+    return "p < 1e-6" if p < 1e-6 else f"p = {p:.2g}"
+
+
 def _printed(values: dict, digits: int) -> str:
     return ", ".join(f"{value:.{digits}f}" for value in values.values())
 
@@ -68,13 +73,13 @@ def _both(row: pd.Series, ssim: str, mse: str, ranking: pd.DataFrame) -> str:
     words = f"{left} of {len(ranking)} procedures survive" if left else "no procedure survives"
     return (
         f"**Together**, {words} both tables (Holm, 5%); the best of them"
-        f" (p = {row['p']:.2g}) is: {audit.describe(row[list(AXES)])}; it gives SSIM {ssim} and"
+        f" ({p_text(row['p'])}) is: {audit.describe(row[list(AXES)])}; it gives SSIM {ssim} and"
         f" MSE {mse}."
     )
 
 
 def _intended(row: pd.Series, ssim: str, mse: str) -> str:
-    verdict = "cannot be excluded" if row["p"] >= ALPHA else f"is excluded (p = {row['p']:.1g})"
+    verdict = "cannot be excluded" if row["p"] >= ALPHA else f"is excluded ({p_text(row['p'])})"
     return (
         "**As the words seem meant**, with noise and clamp in [0, 1] and outputs compared with"
         f" clean images, the network gives SSIM {ssim} and MSE {mse}; this procedure {verdict}."
@@ -120,8 +125,8 @@ def _tables(wide: pd.DataFrame, ranking: pd.DataFrame, named: dict[str, int]):
     ):
         best, intended = named[f"best for Table {roman}"], named["as intended"]
         p, p_best = (by_number.loc[x, f"p_table{len(roman)}"] for x in (intended, best))
-        evidence = f"as intended: {numbers(wide, intended, column, digits)} (p = {p:.1g})"
-        evidence += f"; best: {numbers(wide, best, column, digits)} (p = {p_best:.1g})"
+        evidence = f"as intended: {numbers(wide, intended, column, digits)} ({p_text(p)})"
+        evidence += f"; best: {numbers(wide, best, column, digits)} ({p_text(p_best)})"
         verdict = REPRODUCED
         if p < ALPHA:
             images = " with ".join(audit.IMAGES[x] for x in by_number.loc[best, pair].split("-"))
