@@ -50,11 +50,6 @@ def variance(x: np.ndarray, level) -> np.ndarray:
     return np.maximum(second - mean(x, level) ** 2, 0)
 
 
-def slope(x: np.ndarray, level) -> np.ndarray:
-    """The derivative of `mean` in x: the chance F(b) - F(a) that a pixel is not clamped."""
-    return ndtr((1 - x) / level) - ndtr(-x / level)
-
-
 def _density(x: np.ndarray) -> np.ndarray:
     return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
 

@@ -102,7 +102,10 @@ def _prediction(predictions: pd.DataFrame, number: int, widths: int) -> str:
 
 def _intervals(rows: pd.DataFrame, name: str) -> str:
     columns = rows[[name, f"{name}_lo", f"{name}_hi"]].to_numpy()
-    return ", ".join(f"{m:.2g} [{lo:.2g}, {hi:.2g}]" for m, lo, hi in columns)
+    # What involves no network does not depend on its width: no interval.
+    return ", ".join(
+        f"{m:.2g} [{lo:.2g}, {hi:.2g}]" if hi - lo > 1e-6 else f"{m:.2g}" for m, lo, hi in columns
+    )
 
 
 def claims(wide, ranking, named, light, sizes, answers) -> pd.DataFrame:

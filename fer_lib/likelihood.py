@@ -155,7 +155,7 @@ def assess(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     here = [Expected(*values, *spreads, lines[0].df) for values in measured]
     weighed = [weigh(expected, levels) for expected in here]
     stretched = [line.stretch * spread for line, spread in zip(lines, spreads, strict=True)]
-    at_one = [lines[0].at_one, sd[-1], lines[1].at_one, error[-1]]
+    at_one = [np.tanh(trend(widths, _open(ssim)).at_one), sd[-1], lines[1].at_one, error[-1]]
     predicted = weigh(Expected(*at_one, *stretched, lines[0].df), levels)
     table = table.sort_values(["width", "procedure", "level"])
     table["score"] = np.concatenate([found.scores.ravel() for found in weighed])
@@ -175,8 +175,15 @@ def _ranking(widest: Weighed, predicted: Weighed) -> pd.DataFrame:
     return ranking.sort_values("score", ascending=False, kind="stable")
 
 
+def _open(ssim: np.ndarray) -> np.ndarray:
+    """SSIM on Fisher's scale, where a straight line cannot lead beyond 1."""
+    return np.arctanh(np.clip(ssim, -0.9999, 0.9999))
+
+
 def predictions(table: pd.DataFrame, chosen) -> pd.DataFrame:
     """Each of the paper's eight numbers at width 1 with a 95% prediction interval.
+
+    Lines over log2 of the width, of SSIM on Fisher's scale and of the logarithm of MSE.
 
     Rows: chosen procedure and level, with `ssim`, `ssim_lo`, `ssim_hi` and the same for `mse`;
     the ends are missing where there are too few widths.
@@ -187,7 +194,7 @@ def predictions(table: pd.DataFrame, chosen) -> pd.DataFrame:
     keys = pd.MultiIndex.from_product([names, levels], names=["procedure", "level"])
     rows = pd.DataFrame(index=keys)
     for metric, column, forth, back in (
-        ("ssim", "ssim_mean", np.asarray, np.asarray),
+        ("ssim", "ssim_mean", _open, np.tanh),
         ("mse", "mse", np.log, np.exp),
     ):
         line = trend(widths, forth(cube(found, column)))
