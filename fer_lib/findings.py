@@ -90,8 +90,8 @@ def _intended(row: pd.Series, ssim: str, mse: str, ranking: pd.DataFrame) -> str
     return (
         "**As the words seem meant**, with noise and clamp in [0, 1] and outputs compared with"
         f" clean images, the network gives SSIM {ssim} and MSE {mse}; this procedure {verdict};"
-        f" of the value ranges for the noise, the worse stays {_cost(ranking, 'score', 'space'):.0f}"
-        " log-likelihood units behind at its best."
+        " of the value ranges for the noise, the worse stays"
+        f" {_cost(ranking, 'score', 'space'):.0f} log-likelihood units behind at its best."
     )
 
 
