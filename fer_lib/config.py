@@ -129,7 +129,7 @@ PROFILES = {
         profile="quick",
         model=ModelConfig(width=1 / 16),
         training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
-        audit_widths=(1 / 64, 1 / 32, 1 / 16),
+        audit_widths=(1 / 32, 1 / 16),
         audit_small=True,
         **_SHORT,
     ),
