@@ -52,7 +52,7 @@ def refusal(*words: str, environment: dict[str, str]) -> str:
         (["--prof", "cpu"], ["--profile"]),
         (["--profile", "huge"], ["huge", *config.PROFILES]),
         (["--only", "09"], ["09", "01", "02", "03", "04"]),
-        (["--from", "5"], ["5", "01", "02", "03", "04"]),
+        (["--from", "10"], ["10", "01", "02", "03", "04", "05"]),
         (["--only", "training"], ["training", "01", "02", "03", "04"]),
         (["--seed", "-1"], ["-1"]),
         (["--seed", "one"], ["one"]),
