@@ -74,6 +74,29 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MixtureConfig:
+    """The prior of faces in patches: see `mixture.fit`."""
+
+    side: int = 12
+    step: int = 4
+    classes: int = 16
+    context: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceConfig:
+    """What chapter 6 sets beside the autoencoder.
+
+    tuning: training images on which the filters' strengths are chosen.
+    ladder: numbers of principal components kept.
+    """
+
+    tuning: int = 64
+    ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
+    mixture: MixtureConfig = MixtureConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """One run of the study.
 
@@ -84,6 +107,7 @@ class Config:
     resamples: draws of each bootstrap.
     audit_widths: widths at which chapter 5 scores its grid of procedures, rising.
     audit_small: leave out of that grid what takes longest.
+    references: the other methods, chapter 6.
     """
 
     profile: str
@@ -97,6 +121,7 @@ class Config:
     resamples: int = 2000
     audit_widths: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8)
     audit_small: bool = False
+    references: ReferenceConfig = ReferenceConfig()
 
     @property
     def training_seeds(self) -> range:
@@ -122,6 +147,9 @@ PROFILES = {
         resamples=200,
         audit_widths=(1 / 32,),
         audit_small=True,
+        references=ReferenceConfig(
+            tuning=4, ladder=(8, 32), mixture=MixtureConfig(step=12, classes=2, context=8)
+        ),
     ),
     # A short training needs a larger step: the only setting in which `quick` leaves the paper
     # besides its size.
@@ -131,6 +159,7 @@ PROFILES = {
         training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
         audit_widths=(1 / 32, 1 / 16),
         audit_small=True,
+        references=ReferenceConfig(tuning=32, mixture=MixtureConfig(classes=4)),
         **_SHORT,
     ),
     "cpu": Config(

@@ -106,6 +106,12 @@ def copy_groups(images: np.ndarray) -> np.ndarray:
     return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests])
 
 
+def groups(faces: Faces) -> np.ndarray:
+    """A number for each image (N,), the same for images that must stay on one side of a split: the
+    pictures of a person of ORL, the exact copies of FER+."""
+    return faces.rows["person"].to_numpy() if faces.name == "orl" else copy_groups(faces.images)
+
+
 def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.DataFrame:
     """A random split that keeps what belongs together on one side.
 
@@ -115,21 +121,21 @@ def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.Da
     the same in every process. `None` takes every image, one fifth of them to test. Raises
     UserError where the sizes cannot be had.
     """
-    groups = faces.rows["person"].to_numpy() if faces.name == "orl" else copy_groups(faces.images)
-    total = len(groups)
+    belongs = groups(faces)
+    total = len(belongs)
     test = round(total / 5) if test is None else test
-    names, first = np.unique(groups, return_index=True)
+    names, first = np.unique(belongs, return_index=True)
     shuffled = np.random.default_rng(seed).permutation(names[np.argsort(first)])
     rank = {name: place for place, name in enumerate(shuffled)}
-    order = np.argsort([rank[group] for group in groups], kind="stable")
-    rest = order[~np.isin(groups[order], groups[order[:test]])][:train]
+    order = np.argsort([rank[group] for group in belongs], kind="stable")
+    rest = order[~np.isin(belongs[order], belongs[order[:test]])][:train]
     if test < 1 or len(rest) < (train or 1):
         raise UserError(
             f"{faces.name} has {total} faces, too few for {train or 1} to train and {test} to test "
             "with no person and no copy on both sides"
         )
     chosen = np.concatenate([order[:test], rest])
-    frame = pd.DataFrame({"id": faces.rows["id"].to_numpy()[chosen], "group": groups[chosen]})
+    frame = pd.DataFrame({"id": faces.rows["id"].to_numpy()[chosen], "group": belongs[chosen]})
     frame["side"] = ["test"] * test + ["train"] * len(rest)
     return frame.set_index(chosen).sort_index()
 
@@ -138,6 +144,13 @@ def side(faces: Faces, rows: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.Da
     """The images (n, 48, 48) and rows of one side of a `split`, in the same order."""
     positions = rows.index[rows["side"] == name]
     return np.ascontiguousarray(faces.images[positions]), faces.rows.loc[positions]
+
+
+def untested(faces: Faces, tested: np.ndarray) -> np.ndarray:
+    """All images (n, 48, 48) that are neither at the positions `tested` nor in a group of theirs:
+    what a method may learn from that is not bound to the paper's small sample."""
+    belongs = groups(faces)
+    return np.ascontiguousarray(faces.images[~np.isin(belongs, belongs[tested])])
 
 
 def training_faces(faces: Faces, settings: Config) -> np.ndarray:

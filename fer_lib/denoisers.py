@@ -5,10 +5,12 @@ installed. All are told the noise level, and at level 0 all return the images as
 """
 
 import importlib.util
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.fft
 import scipy.ndimage
 import skimage.restoration
@@ -16,6 +18,7 @@ import torch
 
 from fer_lib import clipping, metrics, noise
 from fer_lib.config import UserError
+from fer_lib.progress import Progress
 
 #: One image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
 Filter = Callable[[np.ndarray, float, float], np.ndarray]
@@ -25,8 +28,8 @@ Filter = Callable[[np.ndarray, float, float], np.ndarray]
 class Denoiser:
     """One method.
 
-    label: for a table. strength: what its one parameter is. grid: the values tried by `tune`, from
-    weak to strong. package: what it needs beyond the library's own dependencies, "" for nothing.
+    label: for a table. strength: what its one parameter is. grid: the values that `curves` tries,
+    from weak to strong. package: what it needs beyond the library's dependencies, "" for nothing.
     """
 
     label: str
@@ -175,30 +178,46 @@ def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torc
     return torch.from_numpy(outputs).float().unsqueeze(1).clamp(0, 1)
 
 
-def curve(
-    name: str, clean: torch.Tensor, level: float, *, ids, seed: int, corrected: bool = False
-) -> dict[float, float]:
-    """Mean SSIM for every strength of the method's grid on TRAINING faces with their own noise.
+def curves(
+    clean: torch.Tensor, levels: Sequence[float], *, ids, seed: int, names: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Mean SSIM for every strength of every method's grid on TRAINING faces with their own noise.
 
     clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
-    a seed of its own keeps it apart from the evaluation's. corrected: with the correction for
-    clipping behind the method. SSIM is `metrics.ssim`.
+    a seed of its own keeps it apart from the evaluation's. names: of methods, all that are not
+    absent if none are named. Returns method, level, corrected (whether the correction for clipping
+    stands behind the method), strength and ssim (`metrics.ssim`), levels above 0 only.
     """
-    noisy = noise.gaussian(clean, level, ids, seed).clamp(0, 1)
-    scores = {}
+    names = names or [name for name in DENOISERS if not absent(name)]
+    cases = [case for case in itertools.product(names, levels) if case[1] > 0]
+    rows = []
+    with Progress("tuning", len(cases)) as bar:
+        for name, level in cases:
+            noisy = noise.gaussian(clean, level, ids, seed).clamp(0, 1)
+            rows += _curve(name, clean, noisy, level)
+            bar.advance(f"{name}, factor {level:g}")
+    return pd.DataFrame(rows, columns=["method", "level", "corrected", "strength", "ssim"])
+
+
+def _curve(name: str, clean: torch.Tensor, noisy: torch.Tensor, level: float) -> list[tuple]:
+    rows = []
     for strength in _known(name).grid:
         output = apply(name, noisy, level, strength)
-        output = clipping.correct(output, level) if corrected else output
-        scores[strength] = metrics.ssim(output, clean, 1.0).mean().item()
-    return scores
+        for corrected in (False, True):
+            image = clipping.correct(output, level) if corrected else output
+            ssim = metrics.ssim(image, clean, 1.0).mean().item()
+            rows.append((name, level, corrected, strength, ssim))
+    return rows
 
 
-def tune(
-    name: str, clean: torch.Tensor, level: float, *, ids, seed: int, corrected: bool = False
-) -> float:
-    """The strength of the best mean SSIM on training faces, the weaker of equals: see `curve`."""
-    scores = curve(name, clean, level, ids=ids, seed=seed, corrected=corrected)
-    return max(scores, key=scores.get)
+def strengths(curves: pd.DataFrame, corrected: bool) -> dict[str, dict[float, float]]:
+    """Method -> level -> the strength of the best mean SSIM in `curves`, the weaker of equals."""
+    chosen = curves[curves["corrected"] == corrected]
+    best = chosen.loc[chosen.groupby(["method", "level"], sort=False)["ssim"].idxmax()]
+    return {
+        name: dict(zip(rows["level"], rows["strength"], strict=True))
+        for name, rows in best.groupby("method", sort=False)
+    }
 
 
 def _known(name: str) -> Denoiser:

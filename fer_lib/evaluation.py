@@ -9,24 +9,25 @@ import torch
 
 from fer_lib import metrics, pipeline, stats
 from fer_lib.noise import PROTOCOLS, Protocol
+from fer_lib.other_noise import NOISES
 from fer_lib.progress import Progress
 
-#: A method: noisy images of a protocol -> images to score.
-Method = Callable[[torch.Tensor, Protocol], torch.Tensor]
+#: A method: noisy images of a protocol, and the noise level if it is to know -> images to score.
+Method = Callable[[torch.Tensor, Protocol, float], torch.Tensor]
 BATCH = 50
 FEW = 10  # images below which a bootstrap interval means nothing
 
 
-def untouched(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+def untouched(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
     """The method that does nothing."""
     return noisy
 
 
 def network(model: torch.nn.Module) -> Method:
-    """A trained network in eval mode as a method."""
+    """A trained network in eval mode as a method; it is not told the level."""
 
     @torch.inference_mode()
-    def method(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
         where = next(model.parameters()).device
         x = protocol.to_model(noisy).to(where).contiguous(memory_format=torch.channels_last)
         return protocol.from_model(model(x).float().cpu())
@@ -41,9 +42,11 @@ def score(
     levels: tuple[float, ...],
     noise_seed: int,
     protocols: Sequence[str] = tuple(PROTOCOLS),
+    noise: str = "gaussian",
 ) -> pd.DataFrame:
     """Score `methods`, named (method, seed), on `faces` uint8 (N, 48, 48) under every protocol.
 
+    noise: "gaussian" or a name of `other_noise.NOISES`, which says what `levels` mean.
     Returns one row per protocol, method, seed, level and image: `ssim`; `mse` on the [0, 1] scale;
     `psnr` in dB; and `brightness`, the mean of output minus reference on the [0, 1] scale.
     """
@@ -52,19 +55,30 @@ def score(
     with Progress("scoring", len(protocols) * len(levels) * len(methods)) as bar:
         for name, level in itertools.product(protocols, levels):
             protocol = PROTOCOLS[name]
-            noisy = protocol.corrupt(clean, level, ids, noise_seed)
+            noisy = corrupt(protocol, clean, level, ids, seed=noise_seed, noise=noise)
             for (method, seed), denoise in methods.items():
-                rows = _score_one(denoise, noisy, clean, protocol)
-                named = {"protocol": name, "method": method, "seed": seed, "noise": "gaussian"}
+                rows = _score_one(denoise, noisy, clean, protocol, level)
+                named = {"protocol": name, "method": method, "seed": seed, "noise": noise}
                 tables.append(pd.DataFrame({**named, "level": level, "id": ids, **rows}))
                 bar.advance(f"{name}, factor {level:g}, {method}")
     return pd.concat(tables, ignore_index=True)
 
 
-def _score_one(denoise: Method, noisy, clean, protocol: Protocol) -> dict[str, np.ndarray]:
+def corrupt(
+    protocol: Protocol, clean: torch.Tensor, level: float, ids, *, seed: int, noise: str
+) -> torch.Tensor:
+    """The noisy images of a protocol for clean (N, 1, 48, 48), clamped to [0, 1]."""
+    if noise == "gaussian":
+        return protocol.corrupt(clean, level, ids, seed)
+    return NOISES[noise][0](protocol.reference(clean), level, ids, seed).clamp(0, 1)
+
+
+def _score_one(denoise, noisy, clean, protocol: Protocol, level) -> dict[str, np.ndarray]:
     """Scores of one method on all images, in batches that bound the memory."""
     pairs = zip(noisy.split(BATCH), clean.split(BATCH), strict=True)
-    parts = [_scores(denoise(x, protocol), protocol.reference(y), protocol) for x, y in pairs]
+    parts = [
+        _scores(denoise(x, protocol, level), protocol.reference(y), protocol) for x, y in pairs
+    ]
     return {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
 
 

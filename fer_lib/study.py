@@ -35,9 +35,16 @@ class Study:
 
     def side(self, name: str) -> tuple[np.ndarray, pd.DataFrame]:
         """The images (n, 48, 48) and rows of the "train" or "test" side of tables/split.csv."""
-        split = self.read("split")
-        positions = np.searchsorted(self.faces.rows["id"], split["id"][split["side"] == name])
+        positions = self._positions(name)
         return np.ascontiguousarray(self.faces.images[positions]), self.faces.rows.loc[positions]
+
+    def untested(self) -> np.ndarray:
+        """Every image (n, 48, 48) that is not in the test set, nor a copy of one in it."""
+        return data.untested(self.faces, self._positions("test"))
+
+    def _positions(self, side: str) -> np.ndarray:
+        split = self.read("split")
+        return np.searchsorted(self.faces.rows["id"], split["id"][split["side"] == side])
 
     def trained(self, variant: str, seed: int, width: float | None = None) -> training.Trained:
         """The network of one arm of the ablation, trained now unless it was before.

@@ -1,6 +1,7 @@
 """Untrained methods: what each must keep and remove, and how its strength is chosen."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.fft
 import torch
@@ -77,7 +78,8 @@ def test_more_strength_smooths_more(name, noisy):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tuned_on_smooth_pictures_it_halves_the_error(name, clean, noisy):
-    strength = denoisers.tune(name, clean[:3], 0.15, ids=range(100, 103), seed=1)
+    curves = denoisers.curves(clean[:3], [0.15], ids=range(100, 103), seed=1, names=[name])
+    strength = denoisers.strengths(curves, corrected=False)[name][0.15]
     output = denoisers.apply(name, noisy[3:], 0.15, strength)
     before, after = metrics.mse(noisy[3:], clean[3:]), metrics.mse(output, clean[3:])
     assert after.mean() < 0.5 * before.mean()
@@ -133,29 +135,37 @@ def test_a_bilateral_filter_keeps_an_edge_that_is_higher_than_the_noise():
     )
 
 
-def test_tune_takes_the_best_of_the_curve(clean):
-    settings = {"ids": IDS, "seed": 5}
-    curve = denoisers.curve("gaussian", clean, 0.3, **settings)
-    best = denoisers.tune("gaussian", clean, 0.3, **settings)
-    assert tuple(curve) == DENOISERS["gaussian"].grid
-    assert curve[best] == max(curve.values())
-    assert curve[best] - min(curve.values()) > 0.1
-    assert best not in (tuple(curve)[0], tuple(curve)[-1])
+@pytest.fixture(scope="module")
+def curves(clean) -> pd.DataFrame:
+    return denoisers.curves(clean, (0.0, 0.05, 0.3, 0.5), ids=IDS, seed=5, names=["gaussian"])
 
 
-def test_the_curve_is_the_mean_ssim_of_the_outputs(clean):
+def test_the_strengths_are_the_best_of_the_curves(curves):
+    for corrected in (False, True):
+        found = denoisers.strengths(curves, corrected)["gaussian"]
+        assert list(found) == [0.05, 0.3, 0.5]
+        rows = curves[(curves["corrected"] == corrected) & (curves["level"] == 0.3)]
+        curve = dict(zip(rows["strength"], rows["ssim"], strict=True))
+        assert tuple(curve) == DENOISERS["gaussian"].grid
+        assert curve[found[0.3]] == max(curve.values())
+        assert curve[found[0.3]] - min(curve.values()) > 0.1
+        assert found[0.05] < found[0.5]  # more noise needs more strength
+
+
+def test_of_equals_the_weaker_strength_is_taken():
+    rows = {"method": "x", "level": 0.3, "corrected": False, "strength": [1, 2, 3]}
+    curves = pd.DataFrame(rows | {"ssim": [0.1, 0.5, 0.5]})
+    assert denoisers.strengths(curves, False) == {"x": {0.3: 2}}
+
+
+def test_the_curve_is_the_mean_ssim_of_the_outputs(clean, curves):
     images = noise.gaussian(clean, 0.3, IDS, 5).clamp(0, 1)
     for corrected in (False, True):
         output = denoisers.apply("gaussian", images, 0.3, 1.0)
         output = clipping.correct(output, 0.3) if corrected else output
         expected = metrics.ssim(output, clean, 1.0).mean().item()
-        curve = denoisers.curve("gaussian", clean, 0.3, ids=IDS, seed=5, corrected=corrected)
-        assert curve[1.0] == expected
-
-
-def test_more_noise_needs_more_strength(clean):
-    low, high = (denoisers.tune("gaussian", clean, s, ids=IDS, seed=5) for s in (0.05, 0.5))
-    assert low < high
+        rows = curves[(curves["corrected"] == corrected) & (curves["level"] == 0.3)]
+        assert rows.set_index("strength")["ssim"][1.0] == expected
 
 
 @pytest.mark.parametrize("name", DENOISERS)

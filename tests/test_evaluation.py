@@ -24,10 +24,10 @@ def faces(pictures) -> np.ndarray:
 def ideal(faces):
     """The method that gives the clean picture back."""
     clean = pipeline.to_unit(torch.tensor(faces))
-    return lambda noisy, protocol: protocol.reference(clean)
+    return lambda noisy, protocol, level: protocol.reference(clean)
 
 
-def black(noisy: torch.Tensor, protocol) -> torch.Tensor:
+def black(noisy: torch.Tensor, protocol, level) -> torch.Tensor:
     return torch.zeros_like(noisy)
 
 
@@ -92,7 +92,7 @@ def test_the_mse_is_on_0_to_1_in_every_protocol(faces):
     """An output that is wrong by a tenth of its range has an MSE of 0.01 and 20 dB."""
     clean = pipeline.to_unit(torch.tensor(faces))
 
-    def off_by_a_tenth(noisy, protocol):
+    def off_by_a_tenth(noisy, protocol, level):
         return protocol.reference(clean) + 0.1 * protocol.data_range
 
     scores = score(faces, {("off", 0): off_by_a_tenth}, (0.3,))
@@ -113,7 +113,7 @@ def test_every_method_gets_the_same_noisy_images(faces):
     seen = {}
 
     def recording(name):
-        def method(noisy, protocol):
+        def method(noisy, protocol, level):
             seen.setdefault(name, []).append(noisy.clone())
             return noisy
 
@@ -131,7 +131,7 @@ def test_every_method_gets_the_same_noisy_images(faces):
 
 
 def test_a_method_that_writes_into_its_input_harms_no_other(faces, untouched):
-    def vandal(noisy, protocol):
+    def vandal(noisy, protocol, level):
         return noisy.clone().mul_(0)
 
     scores = score(faces, {("vandal", 0): vandal, ("noisy", 0): evaluation.untouched})
@@ -186,7 +186,7 @@ def test_a_network_sees_96_pixels_in_its_own_range(faces):
     clean = pipeline.to_unit(torch.tensor(faces))
     for protocol in PROTOCOLS.values():
         model, noisy = Recorder(0.0), protocol.corrupt(clean, 0.15, IDS, 0)
-        output = evaluation.network(model)(noisy, protocol)
+        output = evaluation.network(model)(noisy, protocol, 0.15)
         torch.testing.assert_close(model.seen[0], protocol.to_model(noisy))
         assert model.seen[0].shape == (6, 3, 96, 96)
         middle = 0.0 if protocol.data_range == 2 else 0.5  # 0 from the network is mid-gray
@@ -304,7 +304,7 @@ def test_doing_nothing_is_neither_and_gets_worse_with_the_level(faces):
 def test_a_verdicts_difference_is_paired_over_images(faces):
     """A method that is better by the same little on every image, which differ much more."""
 
-    def slightly_better(noisy, protocol):
+    def slightly_better(noisy, protocol, level):
         clean = pipeline.to_unit(torch.tensor(faces))
         return 0.98 * noisy + 0.02 * protocol.reference(clean)
 

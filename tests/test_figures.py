@@ -8,7 +8,7 @@ from fer_lib import evaluation, figures, paper
 
 
 def test_the_denoiser_of_the_readme_reaches_the_figure(pictures):
-    def blurred(noisy, protocol):
+    def blurred(noisy, protocol, level):
         return torchvision.transforms.functional.gaussian_blur(noisy, 5)
 
     methods = {("noisy", 0): evaluation.untouched, ("blur", 0): blurred}

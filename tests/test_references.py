@@ -1,0 +1,114 @@
+"""The references as methods: each at its level, corrected, told or estimating the level."""
+
+import numpy as np
+import pytest
+import torch
+
+from fer_lib import clipping, config, denoisers, linear, metrics, mixture, noise, pipeline
+from fer_lib import references as refs
+from fer_lib.noise import PROTOCOLS
+
+NATIVE = PROTOCOLS["native"]
+SMALL = config.PROFILES["smoke"].references
+
+
+@pytest.fixture(scope="module")
+def faces() -> np.ndarray:
+    """40 smooth pictures, uint8 (40, 48, 48), bright on one side."""
+    waves = torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    slope = torch.linspace(-0.3, 0.3, 48)
+    images = pipeline.resize(waves, 48)[:, 0] * 0.6 + 0.2 + slope
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+
+
+@pytest.fixture(scope="module")
+def clean(faces) -> torch.Tensor:
+    return pipeline.to_unit(torch.tensor(faces))
+
+
+@pytest.fixture(scope="module")
+def noisy(clean) -> torch.Tensor:
+    return NATIVE.corrupt(clean, 0.3, range(40), 0)
+
+
+@pytest.fixture(scope="module")
+def learnt(faces, tmp_path_factory) -> dict:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refs, "WORK", tmp_path_factory.mktemp("work"))
+        return refs.from_clean(faces, SMALL)
+
+
+def test_a_filter_takes_the_strength_of_the_level(noisy):
+    method = refs.filtered("gaussian", {0.15: 0.5, 0.3: 2.0})
+    assert torch.equal(method(noisy, NATIVE, 0.3), denoisers.apply("gaussian", noisy, 0.3, 2.0))
+    assert torch.equal(method(noisy, NATIVE, 0.15), denoisers.apply("gaussian", noisy, 0.15, 0.5))
+    assert torch.equal(method(noisy, NATIVE, 0.0), noisy)
+
+
+def test_a_denoiser_is_made_once_for_each_level(noisy):
+    made = []
+
+    def build(level):
+        made.append(level)
+        return lambda images: images * level
+
+    method = refs.per_level(build)
+    for level in (0.3, 0.3, 0.5, 0.5):
+        assert torch.equal(method(noisy, NATIVE, level), noisy * level)
+    assert made == [0.3, 0.5]
+    assert torch.equal(method(noisy, NATIVE, 0.0), noisy)
+
+
+def test_correction_stands_behind_the_method(noisy):
+    method = refs.corrected(refs.filtered("gaussian", {0.3: 2.0}))
+    expected = clipping.correct(denoisers.apply("gaussian", noisy, 0.3, 2.0), 0.3)
+    assert torch.equal(method(noisy, NATIVE, 0.3), expected)
+    assert not torch.equal(expected, denoisers.apply("gaussian", noisy, 0.3, 2.0))
+
+
+def test_the_blind_method_uses_each_images_own_level(clean):
+    """Images of two levels in one batch: each meets the denoiser of its own."""
+    mixed = torch.cat([NATIVE.corrupt(clean, s, range(40), 0) for s in (0.1, 0.4)])
+    told = refs.estimated(
+        refs.per_level(lambda level: lambda images: torch.full_like(images, level))
+    )
+    used = told(mixed, NATIVE, None)[:, 0, 0, 0]
+    torch.testing.assert_close(used[:40], torch.full((40,), 0.1), atol=0.051, rtol=0)
+    torch.testing.assert_close(used[40:], torch.full((40,), 0.4), atol=0.101, rtol=0)
+    whole = (used / refs.STEP).round() * refs.STEP
+    torch.testing.assert_close(used, whole)
+
+
+def test_what_learns_from_clean_faces_denoises(learnt, clean, noisy):
+    before = metrics.mse(noisy, clean).mean()
+    assert set(learnt) == {"pca-8", "pca-32", "wiener", "clamped-wiener", "mixture"}
+    errors = {k: metrics.mse(m(noisy, NATIVE, 0.3), clean).mean() for k, m in learnt.items()}
+    assert max(errors.values()) < 0.5 * before
+    assert errors["clamped-wiener"] < errors["wiener"]  # these pictures are bright: much is clamped
+
+
+def test_told_that_there_is_no_noise_nothing_happens(learnt, clean):
+    for name in ("wiener", "clamped-wiener", "mixture"):
+        assert torch.equal(learnt[name](clean, NATIVE, 0.0), clean)
+
+
+def test_the_prior_is_learnt_once_and_read_back_whole(faces, noisy, tmp_path, monkeypatch):
+    monkeypatch.setattr(refs, "WORK", tmp_path)
+    components = linear.fit(faces)
+    first = refs.learnt_mixture(faces, components, SMALL)
+    monkeypatch.setattr(mixture, "fit", None)  # would fail if called again
+    again = refs.learnt_mixture(faces, components, SMALL)
+    both = [mixture.denoiser(prior, 0.3)(noisy) for prior in (first, again)]
+    assert torch.equal(*both)
+    assert len(list((tmp_path / "priors").iterdir())) == 1
+
+
+def test_other_faces_are_another_prior(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(refs, "WORK", tmp_path)
+    for some in (faces, faces[:20]):
+        refs.learnt_mixture(some, linear.fit(some), SMALL)
+    assert len(list((tmp_path / "priors").iterdir())) == 2
+
+
+def test_the_noise_is_that_of_the_protocol(clean, noisy):
+    assert torch.equal(noisy, noise.gaussian(clean, 0.3, range(40), 0).clamp(0, 1))
