@@ -18,9 +18,6 @@ from safetensors.torch import save_file
 from fer_lib import files
 from fer_lib.config import WORK, UserError
 
-#: The modules whose code decides what a training computes.
-RECIPE = ("models", "pipeline", "training")
-
 
 def key(modules: Sequence[str], **ingredients) -> str:
     """A short hash of JSON-able ingredients and of the code of `modules` (comments aside)."""
@@ -33,9 +30,9 @@ def digest(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
-def folder(name: str, **ingredients) -> Path:
-    """Where the training `name` made of `ingredients` lives."""
-    return WORK / "models" / f"{name}-{key(RECIPE, **ingredients)}"
+def folder(name: str, modules: Sequence[str], **ingredients) -> Path:
+    """Where the training `name` made of `ingredients` by the code of `modules` lives."""
+    return WORK / "models" / f"{name}-{key(modules, **ingredients)}"
 
 
 def save(path: Path, tensors: dict[str, torch.Tensor], **facts) -> None:

@@ -57,6 +57,8 @@ class TrainConfig:
     precision: "auto" is bfloat16 autocast where the hardware multiplies it, else float32.
     compile: torch.compile; pays off in long trainings, needs a C++ compiler on CPU.
     gradient_epochs: epochs in which each layer's gradient norm is recorded.
+    schedule: of the learning rate, "constant" or "cosine", which ends at 0.
+    epoch_images: images an epoch draws from all that are given; None draws them all.
     """
 
     epochs: int = 30
@@ -66,9 +68,12 @@ class TrainConfig:
     precision: str = "auto"
     compile: bool = False
     gradient_epochs: int = 3
+    schedule: str = "constant"
+    epoch_images: int | None = None
 
     def __post_init__(self):
         _one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
+        _one_of("schedule", self.schedule, ("constant", "cosine"))
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
             raise UserError("epochs, batch_size and learning_rate must be positive")
 
@@ -89,11 +94,23 @@ class ReferenceConfig:
 
     tuning: training images on which the filters' strengths are chosen.
     ladder: numbers of principal components kept.
+    networks: those trained with noise, by name; training: theirs, the same for all but the paper's
+        network, which keeps its own; seeds: trainings of each.
     """
 
     tuning: int = 64
     ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
     mixture: MixtureConfig = MixtureConfig()
+    networks: tuple[str, ...] = ()
+    training: TrainConfig = TrainConfig(
+        epochs=30,
+        learning_rate=1e-3,
+        schedule="cosine",
+        epoch_images=3200,
+        compile=True,
+        gradient_epochs=0,
+    )
+    seeds: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ def _gaussian(image, level, strength):
 
 
 def _median(image, level, strength):
-    return scipy.ndimage.median_filter(image, size=strength)
+    return scipy.ndimage.median_filter(image, size=int(strength))
 
 
 def _bilateral(image, level, strength):

@@ -1,13 +1,13 @@
 """Methods x protocols x levels -> one long table of per-image scores, and its summary."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib import metrics, pipeline, stats
+from fer_lib import clipping, metrics, pipeline, stats
 from fer_lib.noise import PROTOCOLS, Protocol
 from fer_lib.other_noise import NOISES
 from fer_lib.progress import Progress
@@ -43,12 +43,14 @@ def score(
     noise_seed: int,
     protocols: Sequence[str] = tuple(PROTOCOLS),
     noise: str = "gaussian",
+    corrected: Sequence[bool] = (False,),
 ) -> pd.DataFrame:
     """Score `methods`, named (method, seed), on `faces` uint8 (N, 48, 48) under every protocol.
 
-    noise: "gaussian" or a name of `other_noise.NOISES`, which says what `levels` mean.
-    Returns one row per protocol, method, seed, level and image: `ssim`; `mse` on the [0, 1] scale;
-    `psnr` in dB; and `brightness`, the mean of output minus reference on the [0, 1] scale.
+    noise: "gaussian" or a name of `other_noise.NOISES`, which says what `levels` mean. corrected:
+    versions of each output, as it is and with the correction for clipping, which is told the level.
+    Returns one row per protocol, method, seed, level, version and image: `ssim`; `mse` on the
+    [0, 1] scale; `psnr` in dB; and `brightness`, the mean of output minus reference on that scale.
     """
     clean = pipeline.to_unit(torch.tensor(faces))
     tables = []
@@ -56,10 +58,12 @@ def score(
         for name, level in itertools.product(protocols, levels):
             protocol = PROTOCOLS[name]
             noisy = corrupt(protocol, clean, level, ids, seed=noise_seed, noise=noise)
+            case = protocol, level
             for (method, seed), denoise in methods.items():
-                rows = _score_one(denoise, noisy, clean, protocol, level)
                 named = {"protocol": name, "method": method, "seed": seed, "noise": noise}
-                tables.append(pd.DataFrame({**named, "level": level, "id": ids, **rows}))
+                for version, rows in _score_one(denoise, noisy, clean, case, corrected):
+                    named |= {"level": level, "corrected": version, "id": ids}
+                    tables.append(pd.DataFrame({**named, **rows}))
                 bar.advance(f"{name}, factor {level:g}, {method}")
     return pd.concat(tables, ignore_index=True)
 
@@ -73,13 +77,18 @@ def corrupt(
     return NOISES[noise][0](protocol.reference(clean), level, ids, seed).clamp(0, 1)
 
 
-def _score_one(denoise, noisy, clean, protocol: Protocol, level) -> dict[str, np.ndarray]:
-    """Scores of one method on all images, in batches that bound the memory."""
-    pairs = zip(noisy.split(BATCH), clean.split(BATCH), strict=True)
-    parts = [
-        _scores(denoise(x, protocol, level), protocol.reference(y), protocol) for x, y in pairs
-    ]
-    return {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+def _score_one(denoise: Method, noisy, clean, case: tuple, corrected) -> Iterator:
+    """(version, scores) of one method on all images, in batches that bound the memory."""
+    protocol, level = case
+    pairs = list(zip(noisy.split(BATCH), clean.split(BATCH), strict=True))
+    outputs = [denoise(x, protocol, level) for x, _ in pairs]
+    for version in corrected:
+        images = [clipping.correct(y, level) for y in outputs] if version else outputs
+        parts = [
+            _scores(image, protocol.reference(y), protocol)
+            for image, (_, y) in zip(images, pairs, strict=True)
+        ]
+        yield version, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _scores(output: torch.Tensor, reference: torch.Tensor, protocol: Protocol) -> dict:
@@ -100,7 +109,24 @@ def summarise(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
     """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level.
 
     Means over the images with 95% bootstrap intervals; `psnr` is the mean of each image's PSNR.
+    What was scored with the correction for clipping stands in columns of its own, named
+    METRIC_corrected.
     """
+    versions = dict(tuple(scores.groupby("corrected", sort=False)))
+    plain = _summarise(versions[False], resamples)
+    if True not in versions:
+        return plain
+    corrected = _summarise(versions[True], resamples).drop(columns="n").set_index(ROW)
+    return plain.join(corrected.rename(columns=_corrected), on=ROW)
+
+
+def _corrected(column: str) -> str:
+    """ssim_lo -> ssim_corrected_lo."""
+    metric, *end = column.split("_")
+    return "_".join([metric, "corrected", *end])
+
+
+def _summarise(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
     rows = []
     for key, group in scores.groupby(ROW, sort=False):
         ssim = stats.mean(group["ssim"].to_numpy(), resamples)

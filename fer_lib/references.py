@@ -1,4 +1,4 @@
-"""The field beside the paper's autoencoder: every reference as an `evaluation.Method`.
+"""The field beside the paper's autoencoder: every reference as an `evaluation.Method` (chapter 6).
 
 All work on gray images in [0, 1], the `native` protocol. Those made for one noise level are made
 when it is first asked for; told that there is no noise, they return the image as it is.
@@ -6,30 +6,80 @@ when it is first asked for; told that there is no noise, they return the image a
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 
-from fer_lib import checkpoint, clipping, denoisers, linear, mixture
+from fer_lib import (
+    checkpoint,
+    clipping,
+    denoisers,
+    evaluation,
+    learning,
+    linear,
+    mixture,
+    restoration,
+)
 from fer_lib.config import WORK, ReferenceConfig
 from fer_lib.evaluation import Method
+from fer_lib.learning import Trained
 from fer_lib.linear import Components
 from fer_lib.mixture import Mixture, Place
+from fer_lib.study import Study
 
+#: Trained networks: label and what they learn from, by name.
+TRAINED = {
+    "cae": ("the paper's autoencoder", "clean"),
+    "cae-denoising": ("the paper's, trained with noise", "pairs"),
+    "gondara": ("Gondara's autoencoder", "pairs"),
+    "xie": ("Xie's stacked autoencoder", "pairs"),
+    "dncnn": ("DnCNN", "pairs"),
+    "compact": ("compact (ours)", "pairs"),
+    "noise2noise": ("compact, Noise2Noise", "noisy"),
+    "neighbor2neighbor": ("compact, Neighbor2Neighbor", "noisy"),
+}
+#: What methods learn from, as a table says it.
+LEARNS = {
+    "nothing": "nothing",
+    "clean": "clean images",
+    "pairs": "noisy images with their clean ones",
+    "noisy": "noisy images alone",
+}
 #: Estimated levels are rounded to this, so that few denoisers have to be made.
 STEP = 0.05
 #: The modules whose code decides what a prior is.
 RECIPE = ("linear", "mixture")
 
 
-def filtered(name: str, strengths: dict[float, float]) -> Method:
-    """A filter of `denoisers` with its own strength at each level."""
+@dataclass(frozen=True)
+class Reference:
+    """A method and what to know of it.
 
-    def method(noisy, protocol, level):
-        return denoisers.apply(name, noisy, level, strengths[level]) if level else noisy
+    label: for tables. learns: from what, one of `LEARNS`. told: whether it is told the noise level.
+    parameters: numbers that it keeps.
+    """
 
-    return method
+    label: str
+    learns: str
+    told: bool
+    parameters: int
+    method: Method
+
+
+def filters(strengths: dict[str, dict[float, float]]) -> dict[str, Reference]:
+    """The filters of `denoisers` by name, each with its strength at each level."""
+    found = {}
+    for name, by_level in strengths.items():
+        label = denoisers.DENOISERS[name].label
+        method = functools.partial(_filtered, name, by_level)
+        found[name] = Reference(label, "nothing", name != "noisy", 1, method)
+    return found
+
+
+def _filtered(name: str, strengths: dict[float, float], noisy, protocol, level) -> torch.Tensor:
+    return denoisers.apply(name, noisy, level, strengths[level]) if level else noisy
 
 
 def fixed(denoise: Callable[[torch.Tensor], torch.Tensor]) -> Method:
@@ -41,11 +91,6 @@ def per_level(build: Callable[[float], Callable[[torch.Tensor], torch.Tensor]]) 
     """A denoiser made by `build` for each level; the last one made is kept."""
     build = functools.lru_cache(maxsize=1)(build)
     return lambda noisy, protocol, level: build(level)(noisy) if level else noisy
-
-
-def corrected(method: Method) -> Method:
-    """`method` with the correction for clipping behind it (`clipping.correct`)."""
-    return lambda noisy, protocol, level: clipping.correct(method(noisy, protocol, level), level)
 
 
 def estimated(method: Method) -> Method:
@@ -61,16 +106,74 @@ def estimated(method: Method) -> Method:
     return blind
 
 
-def from_clean(faces: np.ndarray, settings: ReferenceConfig) -> dict[str, Method]:
+def from_clean(faces: np.ndarray, settings: ReferenceConfig) -> dict[str, Reference]:
     """The methods that learn from clean `faces`, uint8 (N, H, W), alone, by name."""
     components = linear.fit(faces)
     prior = learnt_mixture(faces, components, settings)
-    ladder = {f"pca-{k}": fixed(linear.pca(components, k)) for k in settings.ladder}
-    return ladder | {
-        "wiener": per_level(functools.partial(linear.wiener, components)),
-        "clamped-wiener": per_level(functools.partial(linear.clamped_wiener, components)),
-        "mixture": per_level(functools.partial(mixture.denoiser, prior)),
-    }
+    found = {}
+    for k in settings.ladder:
+        method = fixed(linear.pca(components, k))
+        size = (k + 1) * components.mean.size
+        found[f"pca-{k}"] = Reference(f"PCA, {k} axes", "clean", False, size, method)
+    families = {
+        "wiener": ("Wiener filter on PCA", linear.wiener, components, components.axes.size),
+        "clamped-wiener": (
+            "Wiener filter, clamped noise", linear.clamped_wiener, components, components.axes.size
+        ),
+        "mixture": ("patch mixture (ours)", mixture.denoiser, prior, _size(prior)),
+    }  # fmt: skip
+    for name, (label, build, learnt, size) in families.items():
+        method = per_level(functools.partial(build, learnt))
+        found[name] = Reference(label, "clean", told=True, parameters=size, method=method)
+    told = found["mixture"]
+    label, method = f"{told.label}, level estimated", estimated(told.method)
+    found["mixture-blind"] = replace(told, label=label, told=False, method=method)
+    return found
+
+
+def _size(prior: Mixture) -> int:
+    arrays = [prior.axes, prior.components.mean]
+    arrays += [x for place in prior.places for x in (place.weights, place.means)]
+    triangles = sum(len(p.weights) * _triangle(p.means.shape[1]) for p in prior.places)
+    return sum(array.size for array in arrays) + triangles
+
+
+def _triangle(side: int) -> int:
+    """Different numbers in a covariance."""
+    return side * (side + 1) // 2
+
+
+def restorer(model: nn.Module) -> Method:
+    """A trained network of `networks` as a method; it is not told the level."""
+
+    @torch.inference_mode()
+    def method(noisy, protocol, level):
+        where = next(model.parameters()).device
+        x = noisy.to(where).contiguous(memory_format=torch.channels_last)
+        return model(x).float().clamp(0, 1).cpu()
+
+    return method
+
+
+def fit(study: Study, name: str, seed: int) -> Trained:
+    """The network `name` trained with noise, now unless it was before.
+
+    The paper's network learns from the paper's sample by the paper's training; all others from all
+    faces that are not tested, by one and the same training.
+    """
+    settings = study.settings
+    if name == "cae-denoising":
+        task = restoration.DenoisingAutoencoder(settings.model, settings.training.rotation)
+        return learning.fit(task, study.side("train")[0], seed, settings.training)
+    task = restoration.RESTORATIONS[name]
+    return learning.fit(task, study.untested(), seed, settings.references.training)
+
+
+def trained(name: str, model: nn.Module) -> Reference:
+    """A trained network of TRAINED; those named after the paper's see 96x96 RGB."""
+    label, learns = TRAINED[name]
+    method = evaluation.network(model) if name.startswith("cae") else restorer(model)
+    return Reference(label, learns, False, sum(p.numel() for p in model.parameters()), method)
 
 
 def learnt_mixture(faces: np.ndarray, components: Components, settings: ReferenceConfig) -> Mixture:

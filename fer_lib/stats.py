@@ -7,6 +7,7 @@ training has one row. What is compared is paired: the same images with the same 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 LEVEL = 0.95
 
@@ -31,12 +32,17 @@ def mean(scores: np.ndarray, resamples: int, seed: int = 0) -> Estimate:
     all trainings, which keeps the pairing (Davison & Hinkley 1997, section 3.8).
     """
     scores = np.atleast_2d(scores)
+    draws = _draws(scores, resamples, seed)
+    lo, hi = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(scores.mean()), float(lo), float(hi))
+
+
+def _draws(scores: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(resamples,): the mean of `scores` (seeds, images) in each resample."""
     rng = np.random.default_rng(seed)
     rows = _weights(scores.shape[0], resamples, rng)
     columns = _weights(scores.shape[1], resamples, rng)
-    draws = ((rows @ scores) * columns).sum(axis=1)
-    lo, hi = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(scores.mean()), float(lo), float(hi))
+    return ((rows @ scores) * columns).sum(axis=1)
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray, resamples: int, seed: int = 0) -> Estimate:
@@ -46,6 +52,15 @@ def difference(ours: np.ndarray, theirs: np.ndarray, resamples: int, seed: int =
     on one side is set against every row of the other.
     """
     return mean(np.atleast_2d(ours) - np.atleast_2d(theirs), resamples, seed)
+
+
+def p_value(differences: np.ndarray, resamples: int, seed: int = 0) -> float:
+    """Two-sided p of a mean difference (seeds, images) of zero: normal, with the standard error of
+    the hierarchical bootstrap of `mean`."""
+    draws = _draws(np.atleast_2d(differences), resamples, seed)
+    error = draws.std(ddof=1)
+    z = abs(differences.mean()) / error if error > 0 else np.inf
+    return float(2 * ndtr(-z))
 
 
 def verdict(difference: Estimate, better: str, worse: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fer_lib import config, data, files, training
 from fer_lib.config import REPORTS, WORK, Config
+from fer_lib.learning import Trained
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Study:
         split = self.read("split")
         return np.searchsorted(self.faces.rows["id"], split["id"][split["side"] == side])
 
-    def trained(self, variant: str, seed: int, width: float | None = None) -> training.Trained:
+    def trained(self, variant: str, seed: int, width: float | None = None) -> Trained:
         """The network of one arm of the ablation, trained now unless it was before.
 
         width: other than the profile's own.

@@ -19,7 +19,7 @@ START, END = "<!-- results: made by fer_lib.summary -->", "<!-- end of results -
 def markdown(folder: Path) -> str:
     """What was run, what the audit found, the answers to the paper's questions, and tables I and
     II beside ours."""
-    names = ("noise_evaluation", "verdicts", "ablation_verdict", "finding")
+    names = ("autoencoder", "verdicts", "ablation_verdict", "finding")
     tables = [pd.read_csv(folder / "tables" / f"{name}.csv") for name in names]
     table, verdicts, ablation, finding = tables
     record = json.loads((folder / "run.json").read_text())

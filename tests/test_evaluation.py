@@ -5,13 +5,25 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_lib import config, evaluation, metrics, models, pipeline
+from fer_lib import clipping, config, evaluation, metrics, models, pipeline
 from fer_lib.noise import PROTOCOLS
 
 NAMES = ("literal", "intended", "native")
 LEVELS = (0.0, 0.15, 0.5)
 IDS = np.array([3, 11, 4, 900, 27, 8])
-SCORES = ["protocol", "method", "seed", "noise", "level", "id", "ssim", "mse", "psnr", "brightness"]
+SCORES = [
+    "protocol",
+    "method",
+    "seed",
+    "noise",
+    "level",
+    "corrected",
+    "id",
+    "ssim",
+    "mse",
+    "psnr",
+    "brightness",
+]
 SUMMARY = "protocol,method,seed,noise,level,n,ssim,ssim_lo,ssim_hi,mse,mse_lo,mse_hi,psnr"
 
 
@@ -353,3 +365,46 @@ def test_a_wide_table_keeps_the_order_of_methods():
     assert list(wide.index) == [row[:2] for row in rows]
     assert wide[0.5].tolist() == [1, 2, 3]
     assert wide[0.15].tolist() == [11, 12, 13]
+
+
+def test_the_correction_is_scored_as_a_version_of_the_same_output(faces):
+    """Black turned into what clamped noise makes of it is black again, corrected."""
+    clean = pipeline.to_unit(torch.tensor(faces))
+
+    def clamped_mean(noisy, protocol, level):
+        return torch.tensor(clipping.mean(clean.numpy(), level)).float() if level else clean
+
+    methods = {("averaging", 0): clamped_mean}
+    options = {"protocols": ("native",), "corrected": (False, True)}
+    scores = evaluation.score(faces, IDS, methods, (0.0, 0.5), 0, **options)
+    errors = scores.groupby(["level", "corrected"])["mse"].max()
+    assert errors[0.0, False] == errors[0.0, True] == 0
+    assert errors[0.5, False] > 0.001
+    assert errors[0.5, True] < 1e-5
+    table = evaluation.summarise(scores, 50)
+    assert len(table) == 2
+    last = table[table["level"] == 0.5].iloc[0]
+    chosen = scores[(scores["level"] == 0.5) & scores["corrected"]]
+    assert last["ssim_corrected"] == pytest.approx(chosen["ssim"].mean())
+    assert last["ssim_corrected_lo"] <= last["ssim_corrected"] <= last["ssim_corrected_hi"]
+    assert last["psnr_corrected"] == pytest.approx(chosen["psnr"].mean())
+
+
+def test_without_the_correction_the_table_is_as_the_readme_says(faces):
+    scores = score(faces, {("noisy", 0): evaluation.untouched}, (0.15,))
+    columns = "protocol,method,seed,noise,level,n,ssim,ssim_lo,ssim_hi,mse,mse_lo,mse_hi,psnr"
+    assert ",".join(evaluation.summarise(scores, 20).columns) == columns
+
+
+def test_other_noises_go_the_same_way(faces):
+    """Salt and pepper on every pixel leaves black and white only."""
+    seen = []
+
+    def method(noisy, protocol, level):
+        seen.append(noisy)
+        return noisy
+
+    options = {"protocols": ("native",), "noise": "salt-and-pepper"}
+    scores = evaluation.score(faces, IDS, {("x", 0): method}, (1.0,), 0, **options)
+    assert set(seen[0].unique().tolist()) == {0.0, 1.0}
+    assert set(scores["noise"]) == {"salt-and-pepper"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fer_lib import models, paper, training
+from fer_lib import learning, models, paper
 from fer_lib.config import ModelConfig, UserError
 
 TINY = 1 / 32
@@ -75,7 +75,7 @@ def test_the_main_path_has_12_convolutions_and_6_transposed(table):
     assert [row["layer"] for row in table if ".skip" in row["layer"]] == [
         f"encoder.{number}.skip" for number in (0, 3, 6, 9)
     ]
-    named = [name for name, _ in training.layers(tiny())]
+    named = [name for name, _ in learning.layers(tiny())]
     assert named == [row["layer"] for row in main if row["type"] != "BatchNorm2d"]
 
 

@@ -144,7 +144,7 @@ def test_it_writes_the_tables_that_its_chapter_says(path):
 def test_it_reads_the_tables_that_its_chapter_says(path):
     """Sides come from `split`; a network from the chapter that trains it, which writes `models`."""
     read = {ast.literal_eval(node.args[0]) for node in calls(path, "read")}
-    if calls(path, "side") or calls(path, "trained"):
+    if any(calls(path, name) for name in ("side", "untested", "trained")):
         read.add("split")
     if calls(path, "trained"):
         read.add("models")

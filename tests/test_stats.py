@@ -144,3 +144,13 @@ def test_more_resamples_steady_the_interval():
     sample = normal(50)
     spread = [np.std([stats.mean(sample, n, seed).lo for seed in range(30)]) for n in (50, 5000)]
     assert spread[0] > 5 * spread[1]
+
+
+def test_the_p_value_is_that_of_a_normal_mean():
+    """40 images whose mean is twice its standard error from zero."""
+    images = np.random.default_rng(0).normal(size=40)
+    images = (images - images.mean()) / images.std()
+    p = stats.p_value(images + 2 / np.sqrt(40), 20_000)
+    assert p == pytest.approx(0.0455, abs=0.004)
+    assert stats.p_value(images, 200) == pytest.approx(1)
+    assert stats.p_value(np.ones(40), 200) == 0

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import checkpoint, config, models, pipeline, training
+from fer_lib import checkpoint, config, learning, models, pipeline, training
 from fer_lib.config import PROFILES, ModelConfig, TrainConfig, UserError
 
 EPOCHS, BATCH = 3, 8  # 12 pictures: a batch of 8 and one of 4
 STEPS = 2
+RECIPE = ("learning", *training.Reconstruction.recipe)
 
 
 def settings(**changes) -> config.Config:
@@ -36,18 +37,18 @@ def work(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(pictures, tmp_path_factory) -> training.Trained:
+def whole(pictures, tmp_path_factory) -> learning.Trained:
     """The training that nothing interrupts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "WORK", tmp_path_factory.mktemp("whole"))
         return training.fit(pictures, "cae", 0, settings())
 
 
-def weights(trained: training.Trained) -> dict[str, torch.Tensor]:
+def weights(trained: learning.Trained) -> dict[str, torch.Tensor]:
     return trained.model.state_dict()
 
 
-def assert_same(ours: training.Trained, theirs: training.Trained) -> None:
+def assert_same(ours: learning.Trained, theirs: learning.Trained) -> None:
     """The same weights, losses and gradients, to the bit."""
     for name, tensor in weights(theirs).items():
         assert torch.equal(weights(ours)[name], tensor), name
@@ -57,7 +58,7 @@ def assert_same(ours: training.Trained, theirs: training.Trained) -> None:
     assert ours.key == theirs.key
 
 
-def differ(ours: training.Trained, theirs: training.Trained) -> bool:
+def differ(ours: learning.Trained, theirs: learning.Trained) -> bool:
     return not all(
         torch.equal(weights(ours)[name], weights(theirs)[name]) for name in weights(ours)
     )
@@ -245,7 +246,7 @@ def test_a_gradients_norm_is_the_mean_over_the_steps(pictures, monkeypatch):
         x = x.contiguous(memory_format=torch.channels_last)
         model.zero_grad()
         (model(x) - x).square().mean().backward()
-        norms.append([layer.weight.grad.norm().item() for _, layer in training.layers(model)])
+        norms.append([layer.weight.grad.norm().item() for _, layer in learning.layers(model)])
     found = [row["norm"] for row in trained.gradients]
     np.testing.assert_allclose(found, np.mean(norms, axis=0), rtol=1e-3)
     assert not np.isclose(norms[0], norms[1], rtol=0.01).all()
@@ -301,9 +302,7 @@ def test_whatever_makes_a_training_is_in_its_key(pictures):
         made = settings(**changes)
         model = replace(made.model, residual=residual)
         ingredients = {"model": vars(model), "training": vars(made.training)}
-        return checkpoint.key(
-            checkpoint.RECIPE, **ingredients, seed=seed, faces=checkpoint.digest(faces)
-        )
+        return checkpoint.key(RECIPE, **ingredients, seed=seed, faces=checkpoint.digest(faces))
 
     other = pictures.copy()
     other[3, 5, 7] ^= 1
@@ -326,14 +325,14 @@ def test_whatever_makes_a_training_is_in_its_key(pictures):
 def copied_code(tmp_path, monkeypatch) -> Path:
     """A copy of the code that checkpoints are named after, to be edited."""
     source = Path(checkpoint.__file__).parent
-    for name in checkpoint.RECIPE:
+    for name in RECIPE:
         (tmp_path / f"{name}.py").write_text((source / f"{name}.py").read_text())
     monkeypatch.setattr(checkpoint, "__file__", str(tmp_path / "checkpoint.py"))
     return tmp_path
 
 
 def test_the_key_is_of_the_code_that_trains(copied_code):
-    before = checkpoint.key(checkpoint.RECIPE, seed=0)
+    before = checkpoint.key(RECIPE, seed=0)
     changes = [
         ("models", "stride=2, padding=1", "stride=2, padding=1, bias=False"),
         ("models", "torch.relu(self.norm1", "torch.tanh(self.norm1"),
@@ -346,21 +345,21 @@ def test_the_key_is_of_the_code_that_trains(copied_code):
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
-        keys.add(checkpoint.key(checkpoint.RECIPE, seed=0))
+        keys.add(checkpoint.key(RECIPE, seed=0))
         path.write_text(text)
     assert len(keys) == 1 + len(changes)
-    assert checkpoint.key(checkpoint.RECIPE, seed=0) == before
+    assert checkpoint.key(RECIPE, seed=0) == before
 
 
-@pytest.mark.parametrize("module", checkpoint.RECIPE)
+@pytest.mark.parametrize("module", RECIPE)
 def test_comments_docstrings_and_layout_leave_the_key(copied_code, module):
-    path, before = copied_code / f"{module}.py", checkpoint.key(checkpoint.RECIPE, seed=0)
+    path, before = copied_code / f"{module}.py", checkpoint.key(RECIPE, seed=0)
     text = path.read_text()
     edited = re.sub(r'"""(.*?)"""', r'"""More words. \1"""', "# A comment.\n\n" + text, flags=re.S)
     edited = edited.replace("import torch\n", "import torch  # noqa\n")
     assert edited != text
     path.write_text(edited)
-    assert checkpoint.key(checkpoint.RECIPE, seed=0) == before
+    assert checkpoint.key(RECIPE, seed=0) == before
 
 
 def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path):

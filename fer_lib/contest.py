@@ -1,0 +1,57 @@
+"""Who leads the references, by how much, and at what cost (chapter 6)."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib import cost, evaluation, stats
+from fer_lib.noise import PROTOCOLS
+from fer_lib.references import Reference
+
+
+def lead(scores: pd.DataFrame, leader: str, resamples: int) -> pd.DataFrame:
+    """How far `leader` is ahead of every other method, at each level above 0.
+
+    scores: as `evaluation.score` returns them; of every other method the better version counts,
+    which can only make the lead smaller. Versions of the leader itself (LEADER-blind) are no
+    rivals. Returns level, method, the paired difference in SSIM with
+    its interval, and p after Holm's correction over all rows.
+    """
+    rows = []
+    scores = scores[scores["level"] > 0]
+    for level, group in scores.groupby("level"):
+        ours = _best(group[group["method"] == leader])
+        for name, rival in group.groupby("method", sort=False):
+            if not name.startswith(leader):
+                theirs = _best(rival)
+                gain = stats.difference(ours, theirs, resamples)
+                p = stats.p_value(np.atleast_2d(ours) - np.atleast_2d(theirs), resamples)
+                rows.append((level, name, *gain.values, p))
+    columns = ["level", "method", "difference", "lo", "hi", "p_holm"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=stats.holm(table["p_holm"].to_numpy()))
+
+
+def _best(scores: pd.DataFrame) -> np.ndarray:
+    """The SSIM (seeds, images) of the better version of one method at one level."""
+    versions = [evaluation.matrix(group, "ssim") for _, group in scores.groupby("corrected")]
+    return max(versions, key=np.mean)
+
+
+def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -> pd.DataFrame:
+    """What each reference needs for one noisy image (1, 1, H, W) of a level.
+
+    Returns method, label, learns, told, parameters, flops (empty where nothing is counted: see
+    `cost.flops`) and milliseconds on one core.
+    """
+    native, rows = PROTOCOLS["native"], []
+    for name, reference in references.items():
+
+        def denoise(image, method=reference.method):
+            return method(image, native, level)
+
+        flops, time = cost.flops(denoise, noisy), cost.milliseconds(denoise, noisy)
+        about = (reference.label, reference.learns, reference.told, reference.parameters)
+        rows.append((name, *about, flops or None, time))
+    columns = ["method", "label", "learns", "told", "parameters", "flops", "milliseconds"]
+    return pd.DataFrame(rows, columns=columns)

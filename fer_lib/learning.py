@@ -1,0 +1,204 @@
+"""The training loop, for any network and any task.
+
+`fit` resumes by itself: after each epoch everything that the next one needs is on disk.
+"""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import filelock
+import numpy as np
+import torch
+from torch import nn
+
+from fer_lib import checkpoint, device, progress
+from fer_lib.config import TrainConfig
+
+
+class Task(Protocol):
+    """What is learnt.
+
+    name: of the method. recipe: the modules of fer_lib whose code decides the result. facts: plain
+    values that do. Together they are the key under which the training is kept.
+    """
+
+    name: str
+    recipe: tuple[str, ...]
+
+    def facts(self) -> dict: ...
+
+    def build(self, seed: int) -> nn.Module:
+        """The network before training; the same seed gives the same weights."""
+        ...
+
+    def batch(self, faces: torch.Tensor, generator: torch.Generator):
+        """What one step learns from, made of clean faces, uint8 (N, 48, 48), in float32.
+
+        All draws come from the CPU `generator`, so that every device sees the same batches.
+        """
+        ...
+
+    def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
+        """The mean loss of a batch; `progress` is the share of the training that is done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network in eval mode and the record of its training.
+
+    history: one dict an epoch: epoch, train_loss (mean over its images), seconds.
+    gradients: one dict an epoch and layer: epoch, layer, depth, norm (mean over the steps).
+    key: the name of its folder in the work folder.
+    """
+
+    model: nn.Module
+    history: list[dict]
+    gradients: list[dict]
+    key: str
+
+
+def fit(task: Task, faces: np.ndarray, seed: int, settings: TrainConfig) -> Trained:
+    """Train `task` on clean `faces`, uint8 (N, 48, 48), or find it trained.
+
+    Continues from the last whole epoch if it was interrupted. Raises UserError for a damaged
+    checkpoint.
+    """
+    made_of = {**task.facts(), "training": asdict(settings), "seed": seed}
+    made_of["faces"] = checkpoint.digest(faces)
+    folder = checkpoint.folder(task.name, ("learning", *task.recipe), **made_of)
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / "lock"):
+        run = _Run(task, settings, seed)
+        file = folder / "checkpoint.safetensors"
+        if file.exists():
+            run.restore(*checkpoint.load(file))
+        _epochs(run, torch.tensor(faces), file)
+    return Trained(run.model.eval(), run.history, run.gradients, folder.name)
+
+
+def _epochs(run: "_Run", faces: torch.Tensor, file: Path) -> None:
+    """Train the epochs that `run` still lacks, with a checkpoint after each."""
+    settings, done = run.settings, len(run.history)
+    if done == settings.epochs:
+        return
+    step, faces = run.step_function(), faces.to(run.device)
+    images = min(len(faces), settings.epoch_images or len(faces))
+    steps = settings.epochs * -(-images // settings.batch_size)
+    name = f"{run.task.name}, seed {run.seed}"
+    with progress.Progress(name, steps, done * steps // settings.epochs) as bar:
+        for epoch in range(done + 1, settings.epochs + 1):
+            start = time.monotonic()
+            loss, norms = _epoch(run, faces, images, step, bar)
+            run.record(epoch, loss, time.monotonic() - start, norms)
+            checkpoint.save(file, run.tensors(), **run.facts())
+
+
+def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[float, list]:
+    """One pass over `images` of the faces: the mean loss per image, and each step's gradient norms
+    if they are watched."""
+    total, norms, watch = 0.0, [], len(run.history) < run.settings.gradient_epochs
+    order = torch.randperm(len(faces), generator=run.generator)[:images]
+    for chosen in order.split(run.settings.batch_size):
+        loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
+        total += loss * len(chosen)  # a short last batch weighs what it holds
+        if watch:
+            norms.append(gradient_norms(run.model))
+        bar.advance(f"epoch {len(run.history) + 1}, loss {loss:.4f}")
+    return total / images, norms
+
+
+def gradient_norms(model: nn.Module) -> list[float]:
+    """The Euclidean norm of the gradient of each layer's weight, in order of `layers`."""
+    norms = torch._foreach_norm([module.weight.grad for _, module in layers(model)])
+    return torch.stack(norms).tolist()
+
+
+def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The convolutions of the main path, from input to output; projections of skips are aside."""
+    kinds = nn.Conv2d | nn.ConvTranspose2d
+    named = ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
+    return [(name, module) for name, module in named if ".skip" not in name]
+
+
+class _Run:
+    """All state of one training: what a checkpoint must hold, and nothing else."""
+
+    def __init__(self, task: Task, settings: TrainConfig, seed: int):
+        self.task, self.settings, self.seed = task, settings, seed
+        self.device = device.best()
+        built = task.build(seed)
+        self.model = built.to(self.device, memory_format=torch.channels_last).train()
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=settings.learning_rate, fused=self.device.type != "mps"
+        )
+        self.generator = torch.Generator().manual_seed(seed)
+        self.history: list[dict] = []
+        self.gradients: list[dict] = []
+
+    def step_function(self):
+        """A function of a batch and the share of the training that is done; it takes one optimiser
+        step and returns the loss before it."""
+        compiles = self.settings.compile and device.can_compile(self.device)
+        forward = torch.compile(self.model) if compiles else self.model
+        dtype = device.autocast_dtype(self.settings.precision, self.device)
+
+        def step(faces: torch.Tensor, progress: float) -> torch.Tensor:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.rate(progress)
+            self.optimiser.zero_grad()
+            batch = self.task.batch(faces, self.generator)
+            with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
+                loss = self.task.loss(forward, batch, progress)
+            loss.backward()
+            self.optimiser.step()
+            return loss.detach()
+
+        return step
+
+    def rate(self, progress: float) -> float:
+        """The learning rate: constant, or falling to 0 along half a cosine."""
+        if self.settings.schedule == "constant":
+            return self.settings.learning_rate
+        return self.settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+    def record(self, epoch: int, loss: float, seconds: float, norms: list[list[float]]) -> None:
+        self.history.append({"epoch": epoch, "train_loss": loss, "seconds": seconds})
+        if norms:
+            means = np.mean(norms, axis=0).tolist()
+            for depth, (layer, _) in enumerate(layers(self.model), 1):
+                row = {"epoch": epoch, "layer": layer, "depth": depth, "norm": means[depth - 1]}
+                self.gradients.append(row)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        named = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        moments = self.optimiser.state_dict()["state"]
+        for number, state in moments.items():
+            named |= {f"adam.{number}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        return named | {"generator": self.generator.get_state()}
+
+    def facts(self) -> dict:
+        return {
+            **self.task.facts(),
+            "training": asdict(self.settings),
+            "seed": self.seed,
+            "history": self.history,
+            "gradients": self.gradients,
+        }
+
+    def restore(self, tensors: dict[str, torch.Tensor], facts: dict) -> None:
+        self.model.load_state_dict(checkpoint.nested("model", tensors))
+        self.generator.set_state(tensors["generator"])
+        parameters = list(self.model.parameters())
+        state: dict[int, dict] = {number: {} for number in range(len(parameters))}
+        for name, tensor in checkpoint.nested("adam", tensors).items():
+            number, moment = name.split(".")
+            if tensor.ndim:  # fused Adam reads memory as it lies: moments must lie as the weights
+                tensor = torch.empty_like(parameters[int(number)]).copy_(tensor)
+            state[int(number)][moment] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        self.history, self.gradients = facts["history"], facts["gradients"]

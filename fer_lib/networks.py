@@ -1,0 +1,131 @@
+"""Denoising networks beside the paper's: gray images (N, 1, H, W) in [0, 1] -> the same shape.
+
+`compact` is ours. The others are DnCNN, as deepinv defines it, and the two networks of the paper's
+related work, rebuilt small from their descriptions.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+#: Sizes are padded to a multiple of this: one unshuffling and two halvings.
+MULTIPLE = 8
+
+
+class Block(nn.Module):
+    """x + conv(relu(conv(x))), 3x3 without biases (Lim et al. 2017, "EDSR", figure 2c)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.conv2(torch.relu(self.conv1(x)))
+
+
+class Compact(nn.Module):
+    """A small blind U-Net that predicts the noise: no biases, no norms, so it is homogeneous.
+
+    Half the size at once (pixel unshuffling: Zhang et al. 2018, "FFDNet"), then two halvings, with
+    `channels` at the three sizes and `blocks` residual blocks at each on the way down and up.
+    Without biases it keeps working outside the trained levels (Mohan et al. 2020).
+    """
+
+    def __init__(self, channels: tuple[int, int, int] = (48, 96, 160), blocks: int = 2):
+        super().__init__()
+        first, second, third = channels
+        self.head = nn.Conv2d(4, first, 3, padding=1, bias=False)
+        self.down1 = _blocks(first, blocks)
+        self.shrink1 = nn.Conv2d(first, second, 2, stride=2, bias=False)
+        self.down2 = _blocks(second, blocks)
+        self.shrink2 = nn.Conv2d(second, third, 2, stride=2, bias=False)
+        self.bottom = _blocks(third, blocks)
+        self.grow2 = nn.ConvTranspose2d(third, second, 2, stride=2, bias=False)
+        self.up2 = _blocks(second, blocks)
+        self.grow1 = nn.ConvTranspose2d(second, first, 2, stride=2, bias=False)
+        self.up1 = _blocks(first, blocks)
+        self.tail = nn.Conv2d(first, 4, 3, padding=1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[-2:]
+        padded = F.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+        large = self.down1(self.head(F.pixel_unshuffle(padded, 2)))
+        middle = self.down2(self.shrink1(large))
+        small = self.bottom(self.shrink2(middle))
+        middle = self.up2(self.grow2(small) + middle)
+        large = self.up1(self.grow1(middle) + large)
+        noise = F.pixel_shuffle(self.tail(large), 2)
+        return x - noise[..., :height, :width]
+
+
+def _blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(channels) for _ in range(count)))
+
+
+class Gondara(nn.Sequential):
+    """Five 3x3 convolutions, two poolings and two enlargements (Gondara 2016, "Medical image
+    denoising using convolutional denoising autoencoders", figure 3). Sizes are multiples of 4."""
+
+    def __init__(self, channels: int = 64):
+        def layer(inputs, after):
+            return nn.Conv2d(inputs, channels, 3, padding=1), nn.ReLU(), after
+
+        super().__init__(
+            *layer(1, nn.MaxPool2d(2)),
+            *layer(channels, nn.MaxPool2d(2)),
+            *layer(channels, nn.Upsample(scale_factor=2)),
+            *layer(channels, nn.Upsample(scale_factor=2)),
+            nn.Conv2d(channels, 1, 3, padding=1),
+            nn.Sigmoid(),
+        )
+
+
+class Xie(nn.Module):
+    """Two stacked sparse denoising autoencoders on patches, whose outputs are averaged
+    (Xie, Xu & Chen 2012, "Image denoising and inpainting with deep neural networks", section 2.2).
+
+    Each hidden layer has 5 times as many units as a patch has pixels; all units are sigmoids.
+    Sizes are a multiple of `step` plus side - step.
+    """
+
+    def __init__(self, side: int = 12, step: int = 4):
+        super().__init__()
+        pixels, hidden = side**2, 5 * side**2
+        self.side, self.step = side, step
+        self.encode1, self.decode1 = nn.Linear(pixels, hidden), nn.Linear(hidden, pixels)
+        self.encode2, self.decode2 = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+
+    def patches(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 1, H, W) -> (N, places, pixels)."""
+        return F.unfold(images, self.side, stride=self.step).transpose(1, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        code = self.encode2(self.encode1(self.patches(x)).sigmoid()).sigmoid()
+        return self.join(self.decode1(self.decode2(code).sigmoid()).sigmoid(), x.shape[-2:])
+
+    def join(self, patches: torch.Tensor, size) -> torch.Tensor:
+        """The mean of all patches over each pixel: (N, places, pixels) -> (N, 1, H, W)."""
+        folded = [
+            F.fold(p.transpose(1, 2), size, self.side, stride=self.step)
+            for p in (patches, torch.ones_like(patches))
+        ]
+        return folded[0] / folded[1]
+
+
+def dncnn() -> nn.Module:
+    """DnCNN (Zhang et al. 2017), deepinv's definition: 20 layers of 64 channels, no batch norm."""
+    import deepinv  # takes a second
+
+    return deepinv.models.DnCNN(1, 1, pretrained=None)
+
+
+NETWORKS = {"compact": Compact, "dncnn": dncnn, "gondara": Gondara, "xie": Xie}
+
+
+def build(name: str, seed: int) -> nn.Module:
+    """A freshly initialised network; the same seed gives the same weights and leaves the global
+    random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[name]()
