@@ -3,3 +3,9 @@
 Modules depend on each other in one direction only:
 config -> data, noise, models, metrics, stats -> training -> evaluation -> figures, report -> cli.
 """
+
+import sys
+
+# nbformat imports jsonschema, which would build a grammar of web addresses that nothing here uses:
+# two seconds in every process.
+sys.modules.setdefault("rfc3987_syntax", None)

@@ -68,8 +68,15 @@ CHAPTERS = (
         "06_references",
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
-        reads=("split", "models", "autoencoder"),
-        writes=("tuning", "noise_evaluation", "lead", "cost"),
+        reads=("split", "models"),
+        writes=("tuning", "references", "lead", "cost"),
+    ),
+    Chapter(
+        "07_noise_types",
+        "Other noise",
+        "Which methods still work on noise that they were not made for?",
+        reads=("split", "models", "autoencoder", "references"),
+        writes=("tuning_noise_types", "noise_types", "noise_evaluation"),
     ),
 )
 

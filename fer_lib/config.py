@@ -94,12 +94,14 @@ class ReferenceConfig:
 
     tuning: training images on which the filters' strengths are chosen.
     ladder: numbers of principal components kept.
+    other_images: test images that meet other noise, evenly spaced (chapter 7).
     networks: those trained with noise, by name; training: theirs, the same for all but the paper's
         network, which keeps its own; seeds: trainings of each.
     """
 
     tuning: int = 64
     ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
+    other_images: int = 200
     mixture: MixtureConfig = MixtureConfig()
     networks: tuple[str, ...] = ()
     training: TrainConfig = TrainConfig(
@@ -159,13 +161,16 @@ PROFILES = {
         model=ModelConfig(width=1 / 32),
         training=TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, gradient_epochs=1),
         train_images=48,
-        test_images=20,
+        test_images=12,
         seeds=2,
         resamples=200,
         audit_widths=(1 / 32,),
         audit_small=True,
         references=ReferenceConfig(
-            tuning=4, ladder=(8, 32), mixture=MixtureConfig(step=12, classes=2, context=8)
+            tuning=4,
+            ladder=(8, 32),
+            other_images=5,
+            mixture=MixtureConfig(step=12, classes=2, context=8),
         ),
     ),
     # A short training needs a larger step: the only setting in which `quick` leaves the paper
@@ -176,7 +181,7 @@ PROFILES = {
         training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
         audit_widths=(1 / 32, 1 / 16),
         audit_small=True,
-        references=ReferenceConfig(tuning=32, mixture=MixtureConfig(classes=4)),
+        references=ReferenceConfig(tuning=32, other_images=40, mixture=MixtureConfig(classes=4)),
         **_SHORT,
     ),
     "cpu": Config(

@@ -16,10 +16,13 @@ import scipy.ndimage
 import skimage.restoration
 import torch
 
-from fer_lib import clipping, metrics, noise
+from fer_lib import clipping, metrics
 from fer_lib.config import UserError
+from fer_lib.other_noise import NOISES
 from fer_lib.progress import Progress
 
+#: The columns of a table of `curves`.
+CURVES = ["method", "noise", "level", "scale", "corrected", "strength", "ssim"]
 #: One image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
 Filter = Callable[[np.ndarray, float, float], np.ndarray]
 
@@ -179,43 +182,57 @@ def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torc
 
 
 def curves(
-    clean: torch.Tensor, levels: Sequence[float], *, ids, seed: int, names: Sequence[str] = ()
+    clean: torch.Tensor,
+    levels: Sequence[float],
+    *,
+    ids,
+    seed: int,
+    names: Sequence[str] = (),
+    noise: str = "gaussian",
 ) -> pd.DataFrame:
     """Mean SSIM for every strength of every method's grid on TRAINING faces with their own noise.
 
     clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
     a seed of its own keeps it apart from the evaluation's. names: of methods, all that are not
-    absent if none are named. Returns method, level, corrected (whether the correction for clipping
-    stands behind the method), strength and ssim (`metrics.ssim`), levels above 0 only.
+    absent if none are named. noise: a name of `other_noise.NOISES`. Returns method, noise, level,
+    scale (the level on which strengths are relative: of noise that is not Gaussian the root mean
+    square), corrected (whether the correction for clipping stands behind the method; Gaussian noise
+    only), strength and ssim (`metrics.ssim`), levels above 0 only.
     """
     names = names or [name for name in DENOISERS if not absent(name)]
     cases = [case for case in itertools.product(names, levels) if case[1] > 0]
-    rows = []
-    with Progress("tuning", len(cases)) as bar:
+    tables = []
+    with Progress(f"tuning, {noise}", len(cases)) as bar:
         for name, level in cases:
-            noisy = noise.gaussian(clean, level, ids, seed).clamp(0, 1)
-            rows += _curve(name, clean, noisy, level)
-            bar.advance(f"{name}, factor {level:g}")
-    return pd.DataFrame(rows, columns=["method", "level", "corrected", "strength", "ssim"])
+            noisy = NOISES[noise][0](clean, level, ids, seed).clamp(0, 1)
+            gaussian = noise == "gaussian"
+            scale = level if gaussian else (noisy - clean).square().mean().sqrt().item()
+            curve = _curve(name, clean, noisy, scale, (False, True) if gaussian else (False,))
+            tables.append(curve.assign(method=name, noise=noise, level=level, scale=scale))
+            bar.advance(f"{name}, level {level:g}")
+    return pd.concat(tables, ignore_index=True)[CURVES]
 
 
-def _curve(name: str, clean: torch.Tensor, noisy: torch.Tensor, level: float) -> list[tuple]:
+def _curve(name: str, clean, noisy, scale: float, versions: tuple[bool, ...]) -> pd.DataFrame:
     rows = []
     for strength in _known(name).grid:
-        output = apply(name, noisy, level, strength)
-        for corrected in (False, True):
-            image = clipping.correct(output, level) if corrected else output
-            ssim = metrics.ssim(image, clean, 1.0).mean().item()
-            rows.append((name, level, corrected, strength, ssim))
-    return rows
+        output = apply(name, noisy, scale, strength)
+        for corrected in versions:
+            image = clipping.correct(output, scale) if corrected else output
+            rows.append((corrected, strength, metrics.ssim(image, clean, 1.0).mean().item()))
+    return pd.DataFrame(rows, columns=["corrected", "strength", "ssim"])
 
 
-def strengths(curves: pd.DataFrame, corrected: bool) -> dict[str, dict[float, float]]:
-    """Method -> level -> the strength of the best mean SSIM in `curves`, the weaker of equals."""
+#: Method -> level -> the scale and the strength for it.
+Strengths = dict[str, dict[float, tuple[float, float]]]
+
+
+def strengths(curves: pd.DataFrame, corrected: bool) -> Strengths:
+    """The strength of the best mean SSIM in `curves` of one noise, the weaker of equals."""
     chosen = curves[curves["corrected"] == corrected]
     best = chosen.loc[chosen.groupby(["method", "level"], sort=False)["ssim"].idxmax()]
     return {
-        name: dict(zip(rows["level"], rows["strength"], strict=True))
+        name: {row.level: (row.scale, row.strength) for row in rows.itertuples()}
         for name, rows in best.groupby("method", sort=False)
     }
 

@@ -47,7 +47,7 @@ def score(
 ) -> pd.DataFrame:
     """Score `methods`, named (method, seed), on `faces` uint8 (N, 48, 48) under every protocol.
 
-    noise: "gaussian" or a name of `other_noise.NOISES`, which says what `levels` mean. corrected:
+    noise: a name of `other_noise.NOISES`, which says what `levels` mean. corrected:
     versions of each output, as it is and with the correction for clipping, which is told the level.
     Returns one row per protocol, method, seed, level, version and image: `ssim`; `mse` on the
     [0, 1] scale; `psnr` in dB; and `brightness`, the mean of output minus reference on that scale.
@@ -72,8 +72,6 @@ def corrupt(
     protocol: Protocol, clean: torch.Tensor, level: float, ids, *, seed: int, noise: str
 ) -> torch.Tensor:
     """The noisy images of a protocol for clean (N, 1, 48, 48), clamped to [0, 1]."""
-    if noise == "gaussian":
-        return protocol.corrupt(clean, level, ids, seed)
     return NOISES[noise][0](protocol.reference(clean), level, ids, seed).clamp(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Noise that is not white and Gaussian: photon counts, dead pixels, speckle.
+"""Noise that is not white and Gaussian: photon counts, dead pixels, speckle (chapter 7).
 
 As in `noise.gaussian`, every image draws from a stream of its own, named by (seed, image id), so
 that all methods see identical noisy images. Nothing is clamped here: the caller clamps to [0, 1].
@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+
+from fer_lib import noise
 
 
 def poisson(images: torch.Tensor, level: float, ids, seed: int) -> torch.Tensor:
@@ -55,6 +57,7 @@ def _streams(ids, seed: int) -> list[np.random.Generator]:
 
 #: By the name in the column `noise` of noise_evaluation.csv: its function and what a level means.
 NOISES: dict[str, tuple[Callable, str]] = {
+    "gaussian": (noise.gaussian, "standard deviation"),
     "poisson": (poisson, "expected photons of a white pixel"),
     "salt-and-pepper": (salt_and_pepper, "fraction of pixels replaced"),
     "speckle": (speckle, "standard deviation as a fraction of the pixel"),

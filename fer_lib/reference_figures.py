@@ -93,6 +93,31 @@ def quality_and_cost(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def noise_types(table: pd.DataFrame, labels: dict[str, str], meanings: dict[str, str]) -> Figure:
+    """SSIM against the level, one panel a noise, one line a method with its interval.
+
+    table: method, noise, level, ssim, ssim_lo, ssim_hi. labels: of the methods, in their order;
+    meanings: what the level of each noise is.
+    """
+    noises = table["noise"].unique()
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), sharey=True, layout="constrained")
+    colours = dict(zip(labels, figures.sns.color_palette("colorblind", len(labels)), strict=True))
+    for axis, noise in zip(axes.flat, noises, strict=True):
+        for name in labels:
+            line = table[(table["noise"] == noise) & (table["method"] == name)]
+            spread = np.abs(line[["ssim_lo", "ssim_hi"]].T - line["ssim"]).to_numpy()
+            axis.errorbar(
+                line["level"], line["ssim"], yerr=spread, fmt="o-", ms=4, capsize=2,
+                color=colours[name], label=labels[name],
+            )  # fmt: skip
+        axis.set(title=noise, xlabel=meanings[noise], xticks=line["level"])
+        if noise == "poisson":
+            axis.invert_xaxis()  # fewer photons are more noise
+        axis.set_ylabel("SSIM")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
 def restored(clean: np.ndarray, rows: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
     """Faces and, beside each, what is left of error: clean (n, H, W); rows of (label, images
     (n, H, W) in [0, 1], scores (n,)). Red is too bright, blue too dark, full at 0.5."""

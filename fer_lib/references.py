@@ -23,6 +23,7 @@ from fer_lib import (
     restoration,
 )
 from fer_lib.config import WORK, ReferenceConfig
+from fer_lib.denoisers import Strengths
 from fer_lib.evaluation import Method
 from fer_lib.learning import Trained
 from fer_lib.linear import Components
@@ -68,8 +69,8 @@ class Reference:
     method: Method
 
 
-def filters(strengths: dict[str, dict[float, float]]) -> dict[str, Reference]:
-    """The filters of `denoisers` by name, each with its strength at each level."""
+def filters(strengths: Strengths) -> dict[str, Reference]:
+    """The filters of `denoisers` by name, each with its strength at each level of one noise."""
     found = {}
     for name, by_level in strengths.items():
         label = denoisers.DENOISERS[name].label
@@ -78,8 +79,8 @@ def filters(strengths: dict[str, dict[float, float]]) -> dict[str, Reference]:
     return found
 
 
-def _filtered(name: str, strengths: dict[float, float], noisy, protocol, level) -> torch.Tensor:
-    return denoisers.apply(name, noisy, level, strengths[level]) if level else noisy
+def _filtered(name: str, strengths: dict, noisy, protocol, level) -> torch.Tensor:
+    return denoisers.apply(name, noisy, *strengths[level]) if level else noisy
 
 
 def fixed(denoise: Callable[[torch.Tensor], torch.Tensor]) -> Method:

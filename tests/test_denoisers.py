@@ -6,7 +6,7 @@ import pytest
 import scipy.fft
 import torch
 
-from fer_lib import clipping, denoisers, metrics, noise
+from fer_lib import clipping, denoisers, metrics, noise, other_noise
 from fer_lib.config import UserError
 from fer_lib.denoisers import DENOISERS
 
@@ -79,7 +79,7 @@ def test_more_strength_smooths_more(name, noisy):
 @pytest.mark.parametrize("name", NAMES)
 def test_tuned_on_smooth_pictures_it_halves_the_error(name, clean, noisy):
     curves = denoisers.curves(clean[:3], [0.15], ids=range(100, 103), seed=1, names=[name])
-    strength = denoisers.strengths(curves, corrected=False)[name][0.15]
+    _, strength = denoisers.strengths(curves, corrected=False)[name][0.15]
     output = denoisers.apply(name, noisy[3:], 0.15, strength)
     before, after = metrics.mse(noisy[3:], clean[3:]), metrics.mse(output, clean[3:])
     assert after.mean() < 0.5 * before.mean()
@@ -142,8 +142,11 @@ def curves(clean) -> pd.DataFrame:
 
 def test_the_strengths_are_the_best_of_the_curves(curves):
     for corrected in (False, True):
-        found = denoisers.strengths(curves, corrected)["gaussian"]
-        assert list(found) == [0.05, 0.3, 0.5]
+        chosen = denoisers.strengths(curves, corrected)["gaussian"]
+        assert {level: scale for level, (scale, _) in chosen.items()} == {
+            s: s for s in (0.05, 0.3, 0.5)
+        }
+        found = {level: strength for level, (_, strength) in chosen.items()}
         rows = curves[(curves["corrected"] == corrected) & (curves["level"] == 0.3)]
         curve = dict(zip(rows["strength"], rows["ssim"], strict=True))
         assert tuple(curve) == DENOISERS["gaussian"].grid
@@ -153,9 +156,19 @@ def test_the_strengths_are_the_best_of_the_curves(curves):
 
 
 def test_of_equals_the_weaker_strength_is_taken():
-    rows = {"method": "x", "level": 0.3, "corrected": False, "strength": [1, 2, 3]}
+    rows = {"method": "x", "level": 0.3, "scale": 0.2, "corrected": False, "strength": [1, 2, 3]}
     curves = pd.DataFrame(rows | {"ssim": [0.1, 0.5, 0.5]})
-    assert denoisers.strengths(curves, False) == {"x": {0.3: 2}}
+    assert denoisers.strengths(curves, False) == {"x": {0.3: (0.2, 2)}}
+
+
+def test_other_noise_has_its_root_mean_square_for_a_scale_and_no_correction(clean):
+    options = {"ids": IDS, "seed": 5, "names": ["median"], "noise": "salt-and-pepper"}
+    curves = denoisers.curves(clean, (0.2,), **options)
+    noisy = other_noise.salt_and_pepper(clean, 0.2, IDS, 5)
+    scale = (noisy - clean).square().mean().sqrt().item()
+    assert set(curves["scale"]) == {scale}
+    assert set(curves["corrected"]) == {False}
+    assert denoisers.strengths(curves, False)["median"][0.2][1] > 1
 
 
 def test_the_curve_is_the_mean_ssim_of_the_outputs(clean, curves):

@@ -7,7 +7,7 @@ import torch
 from fer_lib import noise
 from fer_lib.other_noise import NOISES, poisson, salt_and_pepper, speckle
 
-LEVELS = {"poisson": 20.0, "salt-and-pepper": 0.3, "speckle": 0.4}
+LEVELS = {"gaussian": 0.3, "poisson": 20.0, "salt-and-pepper": 0.3, "speckle": 0.4}
 
 
 def gray(value: float, count: int = 30) -> torch.Tensor:

@@ -39,7 +39,7 @@ def learnt(faces, tmp_path_factory) -> dict:
 
 
 def test_a_filter_takes_the_strength_of_the_level(noisy):
-    method = refs.filters({"gaussian": {0.15: 0.5, 0.3: 2.0}})["gaussian"].method
+    method = refs.filters({"gaussian": {0.15: (0.15, 0.5), 0.3: (0.3, 2.0)}})["gaussian"].method
     assert torch.equal(method(noisy, NATIVE, 0.3), denoisers.apply("gaussian", noisy, 0.3, 2.0))
     assert torch.equal(method(noisy, NATIVE, 0.15), denoisers.apply("gaussian", noisy, 0.15, 0.5))
     assert torch.equal(method(noisy, NATIVE, 0.0), noisy)
