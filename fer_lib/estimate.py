@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from fer_lib import config, device, models, procedures, testing
+from fer_lib import config, cost, device, ferplus, models, procedures, restoration, testing
 from fer_lib.config import Config, ModelConfig
 
 #: Widest network that is timed on a CPU; wider ones are scaled up by their arithmetic.
@@ -19,14 +19,15 @@ STEPS = 2
 
 
 def training_seconds(settings: Config, images: int) -> float:
-    """Seconds for all trainings of `settings` on `images` faces each, from scratch, and for the
-    audit's steps on the test set."""
+    """Seconds for all trainings of `settings` on `images` faces each, from scratch, for the audit's
+    steps on the test set and for the denoisers of chapter 6."""
     where = device.best()
     width = settings.model.width
     timed = min(width, CPU_WIDTH) if where.type == "cpu" else width
     scale = _macs(width) / _macs(timed)
     steps = -(-images // settings.training.batch_size) * settings.training.epochs
-    trainings = settings.seeds * len(config.VARIANTS) + _audit_trainings(settings, images)
+    trainings = settings.seeds * len(config.VARIANTS)
+    trainings += _audit_trainings(settings, images) + _denoisers(settings, images)
     return _step_seconds(timed, settings, where) * scale * steps * trainings
 
 
@@ -41,6 +42,21 @@ def _audit_trainings(settings: Config, images: int) -> float:
     own = settings.model.width
     shares = [_macs(width) / _macs(own) for width in settings.audit_widths]
     return sum(share * (stepped + (share < 1)) for share in shares)
+
+
+def _denoisers(settings: Config, images: int) -> float:
+    """What chapter 6 trains, in trainings of the profile's own network: by their arithmetic."""
+    own, other = settings.training, settings.references.training
+    shown = other.epochs * (other.epoch_images or images) / (own.epochs * images)
+    shares = 0.0
+    for name in settings.references.networks:
+        if name == "cae-denoising":
+            shares += 1
+        else:
+            network = restoration.RESTORATIONS[name].build(0)
+            macs = cost.flops(network, torch.zeros(1, 1, ferplus.SIDE, ferplus.SIDE)) / 2
+            shares += shown * macs / _macs(settings.model.width)
+    return shares * settings.references.seeds
 
 
 def _macs(width: float) -> int:
