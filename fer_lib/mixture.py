@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.cluster.vq
 import torch
+from scipy.linalg import solve_triangular
 
 from fer_lib import linear
 from fer_lib.linear import Components
@@ -255,7 +256,9 @@ def _wiener(mean: np.ndarray, covariance: np.ndarray, shared: tuple, level: floa
     own = context_noise + (weights.T * (noise - usual)) @ weights
     signal = gain[:, None] * covariance
     observed = signal * gain + np.block([[np.diag(noise), cross], [cross.T, own]])
-    whiten = np.linalg.inv(np.linalg.cholesky(observed)).T
+    # A triangle is inverted three times as fast as a matrix: this is most of the time.
+    root = np.linalg.cholesky(observed)
+    whiten = solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False).T
     offset = np.concatenate([centre, mean[p:]]) @ whiten
     return whiten, offset, whiten.T @ signal[:, :p]
 

@@ -48,8 +48,8 @@ LEARNS = {
     "pairs": "noisy images with their clean ones",
     "noisy": "noisy images alone",
 }
-#: Estimated levels are rounded to this, so that few denoisers have to be made.
-STEP = 0.05
+#: Estimated levels become the nearest of these, so that few denoisers have to be made.
+LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 #: The modules whose code decides what a prior is.
 RECIPE = ("linear", "mixture")
 
@@ -89,8 +89,8 @@ def fixed(denoise: Callable[[torch.Tensor], torch.Tensor]) -> Method:
 
 
 def per_level(build: Callable[[float], Callable[[torch.Tensor], torch.Tensor]]) -> Method:
-    """A denoiser made by `build` for each level; the last one made is kept."""
-    build = functools.lru_cache(maxsize=1)(build)
+    """A denoiser made by `build` for each level; the last few that were made are kept."""
+    build = functools.lru_cache(maxsize=4)(build)
     return lambda noisy, protocol, level: build(level)(noisy) if level else noisy
 
 
@@ -98,7 +98,8 @@ def estimated(method: Method) -> Method:
     """`method` that is not told the level: each image's own is estimated from the image."""
 
     def blind(noisy, protocol, level):
-        levels = (clipping.estimate_level(noisy) / STEP).round() * STEP
+        ladder = torch.tensor(LEVELS, dtype=torch.float64)
+        levels = ladder[(clipping.estimate_level(noisy)[:, None] - ladder).abs().argmin(dim=1)]
         output = torch.empty_like(noisy)
         for own in levels.unique().tolist():
             output[levels == own] = method(noisy[levels == own], protocol, own)
