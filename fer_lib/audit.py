@@ -100,10 +100,11 @@ def named(chosen: list[Procedure], ranking: pd.DataFrame) -> dict[str, int]:
     return found | {label: chosen.index(p) for label, p in READINGS.items()}
 
 
-def labels(named: dict[str, int]) -> dict[int, str]:
-    """The labels of each named procedure, several where one is best in several ways."""
+def merged(named: dict[str, int]) -> dict[str, int]:
+    """`named` with each procedure once: "best for both, Table I" where one is best in two ways."""
     numbers = dict.fromkeys(named.values())
-    return {n: ", ".join(label for label, m in named.items() if m == n) for n in numbers}
+    labels = {n: ", ".join(label for label, m in named.items() if m == n) for n in numbers}
+    return {label.replace(", best for ", ", "): number for number, label in labels.items()}
 
 
 def signs(wide: pd.DataFrame, named: dict[str, int]) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """Figures of the audit (chapter 5): tables in, a matplotlib Figure out."""
 
+from fractions import Fraction
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from fer_lib import paper
@@ -22,8 +24,10 @@ def fits(table: pd.DataFrame, named: dict[str, int]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     for axis, column in zip(axes, ("ssim_mean", "mse"), strict=True):
         wide = table.pivot(index="level", columns="procedure", values=column)
-        thin = wide.T.drop_duplicates().T
-        axis.plot(thin.index, thin, color=".75", lw=0.4, alpha=0.5, zorder=1)
+        lines = [list(zip(wide.index, line, strict=True)) for line in np.unique(wide.T, axis=0)]
+        # One collection: thousands of lines of their own would take seconds to draw.
+        thin = LineCollection(lines, colors=".75", linewidths=0.4, alpha=0.5, zorder=1)
+        axis.add_collection(thin, autolim=False)
         for (label, number), colour in zip(named.items(), LINES, strict=False):
             axis.plot(wide.index, wide[number], "o-", color=colour, label=label, zorder=3)
         axis.set(xlabel="noise factor", xticks=wide.index)
@@ -45,17 +49,21 @@ def profile(best: pd.DataFrame) -> Figure:
     """
     best = best[best.groupby("axis")["value"].transform("nunique") > 1]
     axes_names = best["axis"].drop_duplicates().tolist()
-    figure, axes = plt.subplots(3, -(-len(axes_names) // 3), figsize=(10, 7), layout="constrained")
+    options = {"figsize": (10, 6.4), "sharex": True, "layout": "constrained"}
+    figure, axes = plt.subplots(3, -(-len(axes_names) // 3), **options)
     for axis in axes.flat[len(axes_names) :]:
         axis.set_axis_off()
+    for axis in axes.flat[len(axes_names) - axes.shape[1] : len(axes_names)]:
+        axis.tick_params(labelbottom=True)  # the lowest of each column
     for axis, name in zip(axes.flat, axes_names, strict=False):
         rows = best[best["axis"] == name].iloc[::-1]
         axis.barh(rows["value"], -rows["score"], color=LINES[0], height=0.6)
         axis.set_title(name, fontsize=11)
         axis.grid(axis="y", visible=False)
         axis.tick_params(labelsize=9)
-        axis.set_xscale("symlog", linthresh=10)
-        axis.set_xlim(0, max(10.0, -best["score"].min() * 1.5))
+    figure.get_layout_engine().set(h_pad=0.08)
+    axes[0][0].set_xscale("symlog", linthresh=10)
+    axes[0][0].set_xlim(0, max(10.0, -best["score"].min() * 1.5))
     figure.supxlabel("log-likelihood lost against the best procedure", fontsize=11)
     return figure
 
@@ -74,9 +82,10 @@ def ten_values(scores: dict[str, dict[float, np.ndarray]]) -> Figure:
         ten = paper.SSIM_SAMPLES[level]
         axis.plot(np.full(len(ten), len(columns) + 1), ten, "D", color="black", ms=4.5)
         axis.axhline(0, color=".5", lw=1)
-        axis.set(title=f"factor {level:g}", xticks=range(1, len(columns) + 2))
-        axis.set_xticklabels([*scores, "the paper's ten"], rotation=35, ha="right", fontsize=9)
+        axis.set(title=f"factor {level:g}", xticks=[])
     axes[0][0].set_ylabel("SSIM of one image")
+    handles = [*parts["bodies"], *axes[0][-1].get_lines()[:1]]
+    figure.legend(handles, [*scores, "the paper's ten"], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -98,9 +107,11 @@ def widths(table: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
             ends = np.abs(goal[[f"{metric}_lo", f"{metric}_hi"]].astype(float) - goal[metric])
             axis.errorbar(x, goal[metric], yerr=ends.to_numpy()[:, None], fmt="s", color=colour,
                           capsize=4, mfc="white")  # fmt: skip
-            axis.plot(2.0 ** (0.75 + 0.13 * place), printed[level], "D", color=colour)
+            axis.plot(2.0 ** (1 + 0.13 * (place - 1.5)), printed[level], "D", color=colour)
         axis.set_xscale("log", base=2)
-        axis.set(xlabel="width (squares: predicted at 1; diamonds: the paper)")
+        places = sorted({*table["width"], 1.0})
+        axis.set_xticks([*places, 2], [*(str(Fraction(place)) for place in places), "paper"])
+        axis.set(xlabel="width")
     axes[0].set_ylabel("SSIM")
     axes[1].set(ylabel="MSE", yscale="log")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -114,9 +125,11 @@ def bars(table: pd.DataFrame, values: dict[str, str]) -> Figure:
     """
     figure, axes = plt.subplots(1, len(values), figsize=(10, 3.6), layout="constrained")
     for axis, (column, label) in zip(np.atleast_1d(axes), values.items(), strict=True):
-        sns.barplot(table, x="level", y=column, hue="images", palette=list(LINES[:3]), ax=axis)
+        wide = table.pivot_table(values=column, index="level", columns="images", sort=False)
+        wide.plot.bar(ax=axis, color=LINES, width=0.75, rot=0, legend=False)
         axis.set(xlabel="noise factor", ylabel=label)
-        axis.legend(title="", fontsize=9)
+        axis.grid(axis="x", visible=False)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -154,5 +167,8 @@ def rise(curves: dict[str, pd.Series]) -> Figure:
     printed = pd.Series(paper.MSE)
     axis.plot(printed.index, printed / printed.iloc[0], "D", color="black", label="the paper")
     axis.set(xlabel="noise factor", ylabel="MSE relative to factor 0", yscale="log")
+    axis.set_xticks(printed.index)
+    for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        ticks("{x:g}")
     axis.legend(fontsize=9)
     return figure

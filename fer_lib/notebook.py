@@ -53,6 +53,9 @@ def _papermill(source: Path, target: Path, parameters: dict) -> None:
         kernel_name="python3",
         progress_bar=False,
         log_output=True,
+        # Only the whole notebook counts, or what ran before a cell failed; both are saved anyway.
+        request_save_on_cell_execute=False,
+        shutdown_kernel="immediate",  # all its files are closed
         # Without this, ipykernel warns that it listens on TCP; "auto" encrypts where it can.
         config=Config({"AsyncKernelManager": {"transport_encryption": "auto"}}),
     )

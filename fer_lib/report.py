@@ -4,6 +4,7 @@ The look is in `template/`, once for chapters and index alike. A page needs no n
 script: maths becomes MathML and pictures become data while the page is built.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from html import escape
@@ -29,8 +30,8 @@ _SETTINGS = {
     "CoalesceStreamsPreprocessor": {"enabled": True},
     "TagRemovePreprocessor": {"enabled": True, "remove_cell_tags": ["remove-cell"]},
 }
-#: 0.93, 1e-05, 27 %, 30.1 dB, 0.91 ± 0.02, 30.9 [30.1, 31.2]
-_NUMBER = re.compile(r"[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I)
+#: 0.93, 1e-05, < 1e-6, 27 %, 30.1 dB, 0.91 ± 0.02, 30.9 [30.1, 31.2]
+_NUMBER = re.compile(r"(< ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I)
 #: What latex2mathml leaves where it does not understand its input.
 _NOT_MATHS = re.compile(r"\\|<mi>&</mi>|<mo ?/>")
 #: A minus after an opening bracket, a comma or an equals sign is a sign, set without space.
@@ -82,16 +83,21 @@ def index(
 
 def _export(book, page: Path, *, embed: bool = False, **resources) -> str:
     """The HTML of a notebook; `resources` reach the template by their names."""
-    exporter = _Exporter(
+    metadata = {"path": str(page.parent)}
+    resources.update(metadata=metadata, page=page.name, headings=[])
+    html, _ = _exporter(embed).from_notebook_node(book, resources=resources)
+    return html
+
+
+@functools.cache
+def _exporter(embed: bool) -> "_Exporter":
+    """One for all pages: compiling its templates takes half a second."""
+    return _Exporter(
         config=Config(_SETTINGS),
         template_name="template",
         extra_template_basedirs=[str(Path(__file__).parent)],
         embed_images=embed,
     )
-    metadata = {"path": str(page.parent)}
-    resources.update(metadata=metadata, page=page.name, headings=[])
-    html, _ = exporter.from_notebook_node(book, resources=resources)
-    return html
 
 
 def _check_links(html: str, page: Path) -> None:

@@ -167,6 +167,24 @@ def test_signs_are_counted_against_the_papers(assessed):
     assert found["the paper"].tolist() == [0, 1, 2, 2]
     assert (found["expected"] == 2).all()
     assert found["p"].tolist() == pytest.approx([0.228, 0.698, 1, 1], abs=1e-3)
+    words = findings.signs(found)
+    assert words.index.tolist() == ["the paper", "any"]
+    assert words.loc["the paper"].tolist() == ["0", "1", "2", "2"]
+    assert words.loc["any", 0.15] == "2.0 (p = 0.7)"
+
+
+def test_a_procedure_that_is_best_twice_is_followed_once():
+    named = {"best for both": 3, "best for Table I": 3, "as written": 5}
+    assert audit.merged(named) == {"best for both, Table I": 3, "as written": 5}
+
+
+def test_predictions_are_a_row_a_procedure_and_measure():
+    columns = [f"{name}{end}" for name in ("ssim", "mse") for end in ("", "_lo", "_hi")]
+    values = [[0, 0.0, 0.48, 0.48, 0.48, 0.01, 0.001, 0.1], [0, 0.5, 0.07, *[np.nan] * 2, 1, 1, 1]]
+    table = pd.DataFrame(values, columns=["procedure", "level", *columns])
+    words = findings.predicted(table, {"best": 0})
+    assert words.loc[("best", "SSIM")].tolist() == ["0.48", "0.07"]
+    assert words.loc[("best", "MSE")].tolist() == ["0.01 [0.001, 0.1]", "1"]
 
 
 def test_a_profile_costs_nothing_at_the_best_and_names_every_value(ranked):
@@ -191,6 +209,16 @@ def test_the_finding_quotes_the_tables(assessed, ranked):
     assert "nan" not in " ".join(sentences)
 
 
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.5, "since ten images say little, but with"), (0, "survive it; with")]
+)
+def test_the_finding_explains_survivors_only_where_there_are_some(assessed, ranked, p, words):
+    table, (ranking, named) = assessed[0], ranked
+    predictions = likelihood.predictions(table, named.values())
+    first = findings.finding(table, ranking.assign(p_table1=p), predictions, named)[0]
+    assert words in first
+
+
 def test_every_claim_has_a_verdict(assessed, ranked):
     table, (ranking, named) = assessed[0], ranked
     wide = table[table["width"] == 1 / 8]
@@ -198,12 +226,15 @@ def test_every_claim_has_a_verdict(assessed, ranked):
     light = pd.DataFrame(rows, columns=["level", "images", "brightness", "black"])
     reports = config.ROOT / "reports" / "orl-quick" / "tables"
     answers = [pd.read_csv(reports / f"{n}.csv") for n in ("verdicts", "ablation_verdict")]
-    sizes = {"factor 0.5": 9.0, "the noise itself": 3.0}
+    sizes = {"factor 0": 7.0, "factor 0.5": 9.0, "the noise itself": 3.0}
     claims = findings.claims(wide, ranking, named, light, sizes, answers)
     assert len(claims) >= 10
     assert not claims.isin([""]).any(axis=None)
     brighter = claims.set_index("claim").loc["Outputs are brighter", "verdict"]
     assert brighter == findings.NOT_REPRODUCED  # 0.2 is not more than 0.2
+    dots = claims.set_index("claim").loc["Polka dots at 0.5"]
+    assert dots["verdict"].startswith(findings.EXPLAINED)  # 9 is not 7
+    assert dots["evidence"].endswith("factor 0 7, factor 0.5 9, the noise itself 3")
 
 
 def test_words_differ_for_different_procedures(chosen):

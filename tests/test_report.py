@@ -16,7 +16,8 @@ FRAME = """<div><style scoped>.dataframe tbody { color: red }</style>
 <table border="1" class="dataframe"><thead><tr style="text-align: right;">
 <th></th><th>model</th><th>psnr</th></tr></thead>
 <tbody><tr><th>0</th><td>cae</td><td>26.80</td></tr>
-<tr><th>1</th><td>bm3d</td><td>-1.5 [-2.0, -1.0]</td></tr></tbody></table></div>"""
+<tr><th>1</th><td>bm3d</td><td>-1.5 [-2.0, -1.0]</td></tr>
+<tr><th>2</th><td>pca</td><td>&lt; 1e-6</td></tr></tbody></table></div>"""
 FIGURE = new_output(
     "display_data",
     data={"image/png": base64.b64encode(b"picture").decode(), "text/plain": "<Image>"},
@@ -113,9 +114,15 @@ def test_streams_and_code(soup):
 
 def test_table_marks_columns_of_numbers(soup):
     marked = [cell.get_text() for cell in soup.select(".table .number")]
-    assert marked == ["psnr", "26.80", "-1.5 [-2.0, -1.0]"]
+    assert marked == ["psnr", "26.80", "-1.5 [-2.0, -1.0]", "< 1e-6"]
     assert soup.select_one(".table")["tabindex"] == "0"
     assert "dataframe tbody" not in str(soup)
+
+
+def test_a_page_does_not_depend_on_those_before(tmp_path):
+    first = render(tmp_path, CELLS).read_text()
+    render(tmp_path, CELLS[:1])
+    assert render(tmp_path, CELLS).read_text() == first
 
 
 @pytest.mark.parametrize("maths", [r"\nosuch x", r"\operatorname*{arg\,min} x", r"{"])
