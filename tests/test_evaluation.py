@@ -222,7 +222,9 @@ def fake_scores() -> pd.DataFrame:
         mse = 10 ** random.uniform(-4, -1, 30)
         values = {"id": range(30), "ssim": random.uniform(0, 1, 30), "mse": mse}
         named = {"protocol": "native", "method": "cae", "seed": seed, "noise": "gaussian"}
-        table = pd.DataFrame({**named, "level": 0.3, **values, "psnr": -10 * np.log10(mse)})
+        table = pd.DataFrame(
+            {**named, "level": 0.3, "corrected": False, **values, "psnr": -10 * np.log10(mse)}
+        )
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
