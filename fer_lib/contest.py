@@ -12,20 +12,20 @@ from fer_lib.references import Reference
 def lead(scores: pd.DataFrame, leader: str, resamples: int) -> pd.DataFrame:
     """How far `leader` is ahead of every other method, at each level above 0.
 
-    scores: as `evaluation.score` returns them; of every other method the better version counts,
-    which can only make the lead smaller. Versions of the leader itself (LEADER-blind) are no
-    rivals. Returns level, method, the paired difference in SSIM with
+    scores: as `evaluation.score` returns them. The leader counts as it is; of every other method
+    the better version counts, which can only make the lead smaller. The leader with its level
+    estimated (LEADER-blind) is no rival. Returns level, method, the paired difference in SSIM with
     its interval, and p after Holm's correction over all rows.
     """
     rows = []
     scores = scores[scores["level"] > 0]
     for level, group in scores.groupby("level"):
-        ours = _best(group[group["method"] == leader])
+        ours = evaluation.matrix(group, "ssim", method=leader, corrected=False)
         for name, rival in group.groupby("method", sort=False):
-            if not name.startswith(leader):
+            if name not in (leader, f"{leader}-blind"):
                 theirs = _best(rival)
                 gain = stats.difference(ours, theirs, resamples)
-                p = stats.p_value(np.atleast_2d(ours) - np.atleast_2d(theirs), resamples)
+                p = stats.p_value(ours - theirs, resamples)
                 rows.append((level, name, *gain.values, p))
     columns = ["level", "method", "difference", "lo", "hi", "p_holm"]
     table = pd.DataFrame(rows, columns=columns)

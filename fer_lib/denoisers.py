@@ -5,7 +5,6 @@ installed. All are told the noise level, and at level 0 all return the images as
 """
 
 import importlib.util
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -200,16 +199,17 @@ def curves(
     only), strength and ssim (`metrics.ssim`), levels above 0 only.
     """
     names = names or [name for name in DENOISERS if not absent(name)]
-    cases = [case for case in itertools.product(names, levels) if case[1] > 0]
+    levels = [level for level in levels if level > 0]
     tables = []
-    with Progress(f"tuning, {noise}", len(cases)) as bar:
-        for name, level in cases:
+    with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:
+        for level in levels:
             noisy = NOISES[noise][0](clean, level, ids, seed).clamp(0, 1)
             gaussian = noise == "gaussian"
             scale = level if gaussian else (noisy - clean).square().mean().sqrt().item()
-            curve = _curve(name, clean, noisy, scale, (False, True) if gaussian else (False,))
-            tables.append(curve.assign(method=name, noise=noise, level=level, scale=scale))
-            bar.advance(f"{name}, level {level:g}")
+            for name in names:
+                curve = _curve(name, clean, noisy, scale, (False, True) if gaussian else (False,))
+                tables.append(curve.assign(method=name, noise=noise, level=level, scale=scale))
+                bar.advance(f"{name}, level {level:g}")
     return pd.concat(tables, ignore_index=True)[CURVES]
 
 

@@ -9,8 +9,14 @@ from matplotlib.figure import Figure
 
 from fer_lib import figures
 
-#: Okabe and Ito's colours, one for each thing to learn from.
+#: Okabe and Ito's colours, one for each thing to learn from, and its name in a legend.
 COLOURS = {"nothing": "#999999", "clean": "#0072B2", "pairs": "#D55E00", "noisy": "#009E73"}
+LEARNS = {
+    "nothing": "nothing learnt",
+    "clean": "clean images",
+    "pairs": "noisy and clean images",
+    "noisy": "noisy images alone",
+}
 
 
 def tuning(curves: pd.DataFrame, labels: dict[str, str]) -> Figure:
@@ -61,7 +67,7 @@ def ranking(table: pd.DataFrame) -> Figure:
                 ).to_numpy()
                 axis.errorbar(
                     group[metric], place, xerr=spread, fmt="o", ms=4.5, color=COLOURS[learns],
-                    label=f"learns from {learns}" if metric == "ssim" else None, **style,
+                    label=LEARNS[learns] if metric == "ssim" else None, **style,
                 )  # fmt: skip
         axis.set(title=f"factor {level:g}", xlabel="SSIM")
         axis.set_yticks(range(len(order)), rows["label"])

@@ -28,6 +28,7 @@ from fer_lib.evaluation import Method
 from fer_lib.learning import Trained
 from fer_lib.linear import Components
 from fer_lib.mixture import Mixture, Place
+from fer_lib.noise import PROTOCOLS
 from fer_lib.study import Study
 
 #: Trained networks: label and what they learn from, by name.
@@ -41,13 +42,12 @@ TRAINED = {
     "noise2noise": ("compact, Noise2Noise", "noisy"),
     "neighbor2neighbor": ("compact, Neighbor2Neighbor", "noisy"),
 }
-#: What methods learn from, as a table says it.
-LEARNS = {
-    "nothing": "nothing",
-    "clean": "clean images",
-    "pairs": "noisy images with their clean ones",
-    "noisy": "noisy images alone",
-}
+#: How networks for gray images see those of `native`: as they are.
+GRAY = replace(
+    PROTOCOLS["native"],
+    to_model=lambda noisy: noisy,
+    from_model=lambda output: output.clamp(0, 1),
+)
 #: Estimated levels become the nearest of these, so that few denoisers have to be made.
 LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 #: The modules whose code decides what a prior is.
@@ -58,8 +58,8 @@ RECIPE = ("linear", "mixture")
 class Reference:
     """A method and what to know of it.
 
-    label: for tables. learns: from what, one of `LEARNS`. told: whether it is told the noise level.
-    parameters: numbers that it keeps.
+    label: for tables. learns: from "nothing", "clean" images, "pairs" of noisy and clean ones, or
+    "noisy" ones alone. told: whether it is told the noise level. parameters: numbers that it keeps.
     """
 
     label: str
@@ -147,14 +147,8 @@ def _triangle(side: int) -> int:
 
 def restorer(model: nn.Module) -> Method:
     """A trained network of `networks` as a method; it is not told the level."""
-
-    @torch.inference_mode()
-    def method(noisy, protocol, level):
-        where = next(model.parameters()).device
-        x = noisy.to(where).contiguous(memory_format=torch.channels_last)
-        return model(x).float().clamp(0, 1).cpu()
-
-    return method
+    method = evaluation.network(model)
+    return lambda noisy, protocol, level: method(noisy, GRAY, level)
 
 
 def fit(study: Study, name: str, seed: int) -> Trained:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import config, denoisers, linear, metrics, mixture, noise, pipeline
+from fer_lib import (
+    config,
+    denoisers,
+    linear,
+    metrics,
+    mixture,
+    noise,
+    pipeline,
+    reference_figures,
+    restoration,
+)
 from fer_lib import references as refs
 from fer_lib.noise import PROTOCOLS
 
@@ -101,6 +111,36 @@ def test_other_faces_are_another_prior(faces, tmp_path, monkeypatch):
     for some in (faces, faces[:20]):
         refs.learnt_mixture(some, linear.fit(some), SMALL)
     assert len(list((tmp_path / "priors").iterdir())) == 2
+
+
+def test_a_network_for_gray_images_sees_and_gives_them_as_they_are(noisy):
+    """Doubled, and clamped to [0, 1]: no resizing, no normalising."""
+    model = torch.nn.Conv2d(1, 1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 2.0)
+    reference = refs.trained("gondara", model)
+    output = reference.method(noisy, NATIVE, 0.3)
+    torch.testing.assert_close(output, (2 * noisy).clamp(0, 1))
+    assert (reference.parameters, reference.learns, reference.told) == (1, "pairs", False)
+
+
+def test_the_papers_network_is_shown_what_it_was_trained_on(noisy):
+    seen = []
+
+    class Recorder(torch.nn.Conv2d):
+        def forward(self, x):
+            seen.append(x)
+            return x
+
+    output = refs.trained("cae", Recorder(1, 1, 1)).method(noisy, NATIVE, 0.3)
+    assert seen[0].shape == (40, 3, 96, 96)
+    assert output.shape == noisy.shape
+
+
+def test_every_network_has_a_label_and_something_to_learn_from():
+    named = {*restoration.RESTORATIONS, "cae", "cae-denoising"}
+    assert set(refs.TRAINED) == named
+    assert {learns for _, learns in refs.TRAINED.values()} <= set(reference_figures.LEARNS)
+    assert set(reference_figures.LEARNS) == set(reference_figures.COLOURS)
 
 
 def test_the_noise_is_that_of_the_protocol(clean, noisy):

@@ -338,6 +338,7 @@ def test_the_key_is_of_the_code_that_trains(copied_code):
         ("models", "torch.relu(self.norm1", "torch.tanh(self.norm1"),
         ("pipeline", "images * 2 - 1", "images * 2 - 1.5"),
         ("training", "F.mse_loss", "F.l1_loss"),
+        ("learning", "torch.optim.Adam(", "torch.optim.AdamW("),
     ]
     keys = {before}
     for module, old, new in changes:
