@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fer_lib import files
-from fer_lib.config import WORK, UserError
+from fer_lib.config import ROOT, WORK, UserError
 
 
 def key(modules: Sequence[str], **ingredients) -> str:
@@ -33,6 +33,11 @@ def digest(array: np.ndarray) -> str:
 def folder(name: str, modules: Sequence[str], **ingredients) -> Path:
     """Where the training `name` made of `ingredients` by the code of `modules` lives."""
     return WORK / "models" / f"{name}-{key(modules, **ingredients)}"
+
+
+def published(name: str) -> Path | None:
+    """The file with the weights of the training `name`, if they are published with a report."""
+    return next((ROOT / "reports").glob(f"*/networks/{name}.safetensors"), None)
 
 
 def save(path: Path, tensors: dict[str, torch.Tensor], **facts) -> None:

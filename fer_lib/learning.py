@@ -62,7 +62,8 @@ class Trained:
 
 
 def fit(task: Task, faces: np.ndarray, seed: int, settings: TrainConfig) -> Trained:
-    """Train `task` on clean `faces`, uint8 (N, 48, 48), or find it trained.
+    """Train `task` on clean `faces`, uint8 (N, 48, 48), or find it trained: in the work folder, or
+    published with a report.
 
     Continues from the last whole epoch if it was interrupted. Raises UserError for a damaged
     checkpoint.
@@ -70,14 +71,27 @@ def fit(task: Task, faces: np.ndarray, seed: int, settings: TrainConfig) -> Trai
     made_of = {**task.facts(), "training": asdict(settings), "seed": seed}
     made_of["faces"] = checkpoint.digest(faces)
     folder = checkpoint.folder(task.name, ("learning", *task.recipe), **made_of)
+    if published := checkpoint.published(folder.name):
+        return load(task, published)
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / "lock"):
-        run = _Run(task, settings, seed)
+        run = _Run(task, settings, seed, made_of)
         file = folder / "checkpoint.safetensors"
         if file.exists():
             run.restore(*checkpoint.load(file))
         _epochs(run, torch.tensor(faces), file)
     return Trained(run.model.eval(), run.history, run.gradients, folder.name)
+
+
+def load(task: Task, file: Path) -> Trained:
+    """The finished training of `task` in a published file, whose name is its key.
+
+    Raises UserError for a damaged file.
+    """
+    tensors, facts = checkpoint.load(file)
+    model = task.build(facts["seed"])
+    model.load_state_dict(checkpoint.nested("model", tensors))
+    return Trained(model.eval(), facts["history"], facts["gradients"], file.stem)
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, file: Path) -> None:
@@ -127,8 +141,8 @@ def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
 class _Run:
     """All state of one training: what a checkpoint must hold, and nothing else."""
 
-    def __init__(self, task: Task, settings: TrainConfig, seed: int):
-        self.task, self.settings, self.seed = task, settings, seed
+    def __init__(self, task: Task, settings: TrainConfig, seed: int, made_of: dict):
+        self.task, self.settings, self.seed, self.made_of = task, settings, seed, made_of
         self.device = device.best()
         built = task.build(seed)
         self.model = built.to(self.device, memory_format=torch.channels_last).train()
@@ -181,13 +195,7 @@ class _Run:
         return named | {"generator": self.generator.get_state()}
 
     def facts(self) -> dict:
-        return {
-            **self.task.facts(),
-            "training": asdict(self.settings),
-            "seed": self.seed,
-            "history": self.history,
-            "gradients": self.gradients,
-        }
+        return self.made_of | {"history": self.history, "gradients": self.gradients}
 
     def restore(self, tensors: dict[str, torch.Tensor], facts: dict) -> None:
         self.model.load_state_dict(checkpoint.nested("model", tensors))

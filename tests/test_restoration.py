@@ -190,10 +190,10 @@ def test_a_resumed_denoiser_equals_an_uninterrupted_one(pictures, tmp_path, monk
 
 
 def test_the_rate_falls_along_a_cosine():
-    run = learning._Run(Restoration("gondara"), replace(ONCE, learning_rate=0.4), 0)
+    run = learning._Run(Restoration("gondara"), replace(ONCE, learning_rate=0.4), 0, {})
     rates = [run.rate(progress) for progress in (0, 1 / 3, 0.5, 1)]
     assert rates == pytest.approx([0.4, 0.3, 0.2, 0.0])
-    still = learning._Run(Restoration("gondara"), replace(ONCE, schedule="constant"), 0)
+    still = learning._Run(Restoration("gondara"), replace(ONCE, schedule="constant"), 0, {})
     assert {still.rate(progress) for progress in (0, 0.5, 1)} == {1e-3}
 
 

@@ -1,0 +1,66 @@
+"""A user's own picture: read, compared, shown, written. Arrays are (H, W) gray or (H, W, 3)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fer_lib import files, metrics
+from fer_lib.config import UserError
+
+GRAY = ("1", "L", "LA")  # modes of Pillow that hold no colour
+
+
+def read(path: str, longest: int = 0) -> np.ndarray:
+    """The picture in a file, upright, as uint8; its longer side reduced to `longest` pixels.
+
+    0 leaves the size as it is; nothing is enlarged. Raises UserError for what is no picture.
+    """
+    try:
+        with Image.open(Path(path).expanduser()) as image:
+            upright = ImageOps.exif_transpose(image)
+            picture = upright.convert("L" if upright.mode in GRAY else "RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        why = "no such file" if isinstance(error, FileNotFoundError) else "no picture in it"
+        raise UserError(f"cannot read {path!r}: {why}; give a PNG, JPEG or the like") from None
+    if longest:
+        picture.thumbnail((longest, longest), Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
+def write(picture: np.ndarray, path: str) -> None:
+    """Write a picture in [0, 1] to a file, atomically, in the format that its name asks for.
+
+    Raises UserError for a name that asks for none.
+    """
+    target = Path(path).expanduser()
+    form = Image.registered_extensions().get(target.suffix.lower())
+    if form not in Image.SAVE:
+        raise UserError(f"cannot write {path!r}: end its name in .png, .jpg or the like")
+    image = Image.fromarray((picture * 255).round().astype(np.uint8))
+    with files.replacing(target) as temporary:
+        image.save(temporary, format=form)
+
+
+def scores(found: np.ndarray, wanted: np.ndarray) -> str:
+    """SSIM and PSNR of a picture against another, both in [0, 1], in words; colours averaged."""
+    pair = [torch.tensor(np.atleast_3d(x)).permute(2, 0, 1)[None] for x in (found, wanted)]
+    psnr = metrics.psnr(metrics.mse(*pair), 1.0).item()
+    return f"SSIM {metrics.ssim(*pair, 1.0).item():.3f}, PSNR {psnr:.1f} dB"
+
+
+def beside(pictures: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Pictures in [0, 1], each (title, array), beside each other."""
+    height, width = pictures[0][1].shape[:2]
+    size = (10, 10 / len(pictures) * height / width + 0.4)
+    figure, axes = plt.subplots(1, len(pictures), figsize=size, layout="constrained")
+    for axis, (title, picture) in zip(axes, pictures, strict=True):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(title)
+        axis.axis("off")
+    plt.close(figure)  # or it would be shown twice
+    return figure

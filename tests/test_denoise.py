@@ -1,0 +1,144 @@
+"""The one function for images of one's own, and the networks that are published for it."""
+
+import numpy as np
+import pytest
+import torch
+
+from fer_lib import checkpoint, data, denoise, learning, noise, pipeline, publish
+from fer_lib.config import ROOT, TrainConfig, UserError
+from fer_lib.restoration import RESTORATIONS
+
+ONCE = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-3, gradient_epochs=0)
+PUBLISHED = sorted((ROOT / "reports").glob("*/networks/*.safetensors"))
+
+
+@pytest.fixture
+def trained(pictures, tmp_path, monkeypatch) -> learning.Trained:
+    monkeypatch.setattr(checkpoint, "WORK", tmp_path / "work")
+    monkeypatch.setattr(publish, "WORK", tmp_path / "work")
+    monkeypatch.setattr(checkpoint, "ROOT", tmp_path)
+    monkeypatch.setenv("FER_HEADLESS", "1")
+    return learning.fit(RESTORATIONS["compact"], pictures[:8], 3, ONCE)
+
+
+@pytest.fixture
+def networks(trained, tmp_path, monkeypatch):
+    """A folder with one published network."""
+    folder = tmp_path / "reports" / "some-run" / "networks"
+    publish.publish(trained.key, folder)
+    monkeypatch.setattr(denoise, "NETWORKS", folder)
+    denoise.published.cache_clear()
+    yield folder
+    denoise.published.cache_clear()
+
+
+def test_a_published_network_is_not_trained_again(networks, trained, pictures, monkeypatch):
+    monkeypatch.setattr(learning, "_Run", None)
+    found = learning.fit(RESTORATIONS["compact"], pictures[:8], 3, ONCE)
+    assert (found.key, found.history) == (trained.key, trained.history)
+    ours, theirs = found.model.state_dict(), trained.model.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert not found.model.training
+
+
+def test_another_training_is_not_taken_from_it(networks, trained, pictures):
+    other = learning.fit(RESTORATIONS["compact"], pictures[:8], 4, ONCE)
+    assert other.key != trained.key
+
+
+def test_a_published_file_holds_weights_and_their_story_only(networks, trained):
+    (file,) = networks.iterdir()
+    tensors, facts = checkpoint.load(file)
+    assert file.stem == trained.key
+    assert all(name.startswith("model.") for name in tensors)
+    assert facts["network"] == "compact"
+    assert facts["seed"] == 3
+    assert len(facts["history"]) == 1
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (2, 48, 48), (31, 50), (2, 3, 20, 9), (1, 1), (0, 9)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.float16])
+def test_shape_dtype_and_range_come_back(networks, shape, dtype):
+    draw = np.random.default_rng(0).random(shape)
+    images = (draw * 255).astype(dtype) if dtype is np.uint8 else draw.astype(dtype)
+    if 0 in shape:
+        with pytest.raises(UserError, match="holds no image"):
+            denoise.denoise(images)
+        return
+    before = images.copy()
+    restored = denoise.denoise(images)
+    assert type(restored) is np.ndarray
+    assert (restored.shape, restored.dtype) == (images.shape, images.dtype)
+    assert restored.min() >= 0
+    assert restored.max() <= (255 if dtype is np.uint8 else 1)
+    assert (images == before).all()
+
+
+def test_it_does_what_the_network_does(networks, trained, pictures):
+    unit = pipeline.to_unit(torch.tensor(pictures[:5]))
+    with torch.inference_mode():
+        expected = trained.model(unit).clamp(0, 1)
+    restored = denoise.denoise(unit)
+    torch.testing.assert_close(restored, expected, rtol=0, atol=1e-5)
+    as_bytes = denoise.denoise(pictures[:5])
+    assert (as_bytes == (restored[:, 0] * 255).round().byte().numpy()).all()
+
+
+def test_colours_are_restored_one_by_one(networks, pictures):
+    photo = np.stack([pictures[0], pictures[1], pictures[2]], axis=-1)
+    restored, apart = denoise.denoise(photo), denoise.denoise(pictures[:3])
+    assert restored.shape == (48, 48, 3)
+    assert np.abs(restored.astype(int) - np.moveaxis(apart, 0, -1)).max() <= 1
+
+
+def test_many_images_are_restored_in_parts(networks, pictures, monkeypatch):
+    whole = denoise.denoise(pictures[:7])
+    monkeypatch.setattr(denoise, "PIXELS", 2 * 48 * 48)
+    assert np.abs(denoise.denoise(pictures[:7]).astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((4, 4), 1.5), "range from 1.5 to 1.5"),
+        (np.full((4, 4), -0.1), "range from -0.1"),
+        (np.full((4, 4), np.nan), "range from nan"),
+        (np.full((4, 4), 3), "int64"),
+        (np.full((4, 4), True), "bool"),
+        (np.zeros(4), "holds no image"),
+        (np.zeros((0, 4, 4)), "holds no image"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_one_line(networks, images, message):
+    with pytest.raises(UserError, match=message) as error:
+        denoise.denoise(images)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_network_is_refused_with_the_known_ones(networks):
+    with pytest.raises(UserError, match=r"no published network 'compct': choose one of compact$"):
+        denoise.denoise(np.zeros((4, 4)), "compct")
+
+
+@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
+def test_what_is_published_is_what_the_code_would_train(file):
+    """Its name is its key; with a stale one, nobody would find it."""
+    _, facts = checkpoint.load(file)
+    name = file.stem.rpartition("-")[0]
+    task = RESTORATIONS[name]
+    made_of = {**task.facts(), "training": facts["training"], "seed": facts["seed"]}
+    folder = checkpoint.folder(name, ("learning", *task.recipe), **made_of, faces=facts["faces"])
+    assert folder.name == file.stem
+    assert len(facts["history"]) == facts["training"]["epochs"]
+
+
+@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
+def test_what_is_published_removes_noise_from_faces_it_never_saw(file):
+    images, rows = data.read_orl()
+    clean = pipeline.to_unit(torch.tensor(images[::40]))
+    noisy = noise.PROTOCOLS["native"].corrupt(clean, 0.3, rows["id"][::40], 0)
+    denoise.published.cache_clear()
+    restored = denoise.denoise(noisy, file.stem.rpartition("-")[0])
+    mse = [(x - clean).square().mean(dim=(1, 2, 3)) for x in (noisy, restored)]
+    assert (mse[1] < mse[0] / 5).all()
