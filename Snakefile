@@ -9,6 +9,8 @@ from fer_lib.config import REPORTS, ROOT, WORK
 
 RUN = config["run"]
 SETTINGS = WORK / RUN / "settings.json"
+# A chapter of a smoke run is too small for two cores: two chapters side by side take less.
+THREADS = 1 if RUN.endswith("-smoke") else workflow.cores
 RENDERER = [
     *(ROOT / "fer_lib" / f"{name}.py" for name in ("pages", "provenance", "report", "summary")),
     *(ROOT / "fer_lib" / "template").iterdir(),
@@ -49,6 +51,6 @@ for chapter in chapters.CHAPTERS:
             tables(chapter.writes),
             notebook=executed(chapter),
         # Snakemake caps OMP_NUM_THREADS at a rule's threads; PyTorch is to have them all.
-        threads: workflow.cores
+        threads: THREADS
         shell:
             "{sys.executable} -m fer_lib.notebook {output.notebook} {input.settings}"

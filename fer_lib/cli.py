@@ -84,10 +84,17 @@ def _list() -> int:
     return 0
 
 
+#: glibc is to keep freed memory. Given back to the system, it is asked for again at every step of a
+#: training: 43,000 page faults each at width 1/8, and none with these (counted). Elsewhere unknown.
+MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+
+
 def _set_environment(words: argparse.Namespace, arguments: list[str]) -> None:
     if words.data:
         os.environ["FER_DATA"] = str(Path(words.data).expanduser().resolve())
     shown = [_without_path(word, words.data) for word in arguments]
+    for name, value in MEMORY.items():
+        os.environ.setdefault(name, value)
     os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
 
 

@@ -106,9 +106,10 @@ class ReferenceConfig:
     networks: tuple[str, ...] = ()
     training: TrainConfig = TrainConfig(
         epochs=30,
+        batch_size=16,
         learning_rate=1e-3,
         schedule="cosine",
-        epoch_images=3200,
+        epoch_images=8000,
         compile=True,
         gradient_epochs=0,
     )

@@ -4,6 +4,7 @@
 """
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,13 +42,18 @@ def denoise(images, network: str = "compact"):
 
 @functools.cache
 def published(name: str) -> nn.Module:
-    """The published network `name`, in eval mode, by its first seed."""
-    files = sorted(NETWORKS.glob(f"{name}-*.safetensors"))
-    if not files:
-        known = sorted({path.stem.rpartition("-")[0] for path in NETWORKS.glob("*.safetensors")})
+    """The published network `name`, in eval mode. Raises UserError if there is none."""
+    found = [(_name(file), file) for file in sorted(NETWORKS.glob("*.safetensors"))]
+    known = sorted({other for other, _ in found if other in restoration.RESTORATIONS})
+    if name not in known:
         raise UserError(f"no published network {name!r}: choose one of {', '.join(known)}")
-    found = [learning.load(restoration.RESTORATIONS[name], file) for file in files]
-    return found[0].model
+    task = restoration.RESTORATIONS[name]
+    return learning.load(task, next(file for other, file in found if other == name)).model
+
+
+def _name(file: Path) -> str:
+    """NAME of NAME-KEY.safetensors."""
+    return file.stem.rpartition("-")[0]
 
 
 def _to_unit(images: torch.Tensor) -> torch.Tensor:

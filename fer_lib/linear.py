@@ -36,6 +36,11 @@ class Components:
         """(n, n), between pixels."""
         return (self.axes * self.variances) @ self.axes.T
 
+    @property
+    def pixel_variances(self) -> np.ndarray:
+        """(n,), the diagonal of `covariance` at a fraction of its cost."""
+        return self.axes**2 @ self.variances
+
 
 @dataclass(frozen=True)
 class Affine:

@@ -213,7 +213,7 @@ class MixtureDenoiser:
 
 def denoiser(mixture: Mixture, level: float) -> MixtureDenoiser:
     """The mixture's denoiser for clamped noise of a known level above 0; seconds."""
-    variances = np.diag(mixture.components.covariance)
+    variances = mixture.components.pixel_variances
     centre, gain, noise = linear.straighten(mixture.components.mean, variances, level)
     context = mixture.axes / gain[:, None]
     pixels = np.arange(noise.size).reshape(mixture.size)

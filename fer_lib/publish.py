@@ -1,37 +1,54 @@
 """Publish trained networks beside a report, for whoever wants to use them without training.
 
-`python -m fer_lib.publish PROFILE NAME...`, with the data in $FER_DATA, trains or finds each
-network of chapter 6 so named and writes its weights to reports/RUN/networks/NAME-KEY.safetensors.
-The key is that of the training: `learning.fit` takes the file instead of training only if it would
-train the very same.
+`python -m fer_lib.publish RUN KEY...` writes the weights of finished trainings, named as their
+folders in the work folder are, to reports/RUN/networks/KEY.safetensors. The key is that of the
+training: `learning.fit` takes such a file only where it would train the same.
 """
 
 import sys
 from pathlib import Path
 
-from fer_lib import checkpoint, references, study
-from fer_lib.config import WORK
+import torch
+
+from fer_lib import checkpoint
+from fer_lib.config import REPORTS, WORK, UserError
 
 
 def publish(key: str, folder: Path) -> Path:
-    """Write the weights and the facts of the finished training `key` to a file in `folder`."""
-    tensors, facts = checkpoint.load(WORK / "models" / key / "checkpoint.safetensors")
-    weights = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    """Write the weights and the facts of the finished training `key` to a file in `folder`.
+
+    Weights of more than one dimension are rounded to half precision, 11 bits. Raises UserError for
+    a training that is not there or not finished.
+    """
+    source = WORK / "models" / key / "checkpoint.safetensors"
+    if not source.exists():
+        raise UserError(f"no training {key!r} in the work folder: name its folder there")
+    tensors, facts = checkpoint.load(source)
+    if len(facts["history"]) < facts["training"]["epochs"]:
+        raise UserError(f"{key} has not finished its training: let it finish")
     path = folder / f"{key}.safetensors"
-    checkpoint.save(path, weights, **facts)
+    checkpoint.save(path, {k: _half(v) for k, v in _weights(tensors).items()}, **facts)
     return path
 
 
-def main() -> None:
-    profile, *names = sys.argv[1:]
-    opened = study.open_study(profile)
-    first = opened.settings.seed
-    for name in names:
-        for seed in range(first, first + opened.settings.references.seeds):
-            key = references.fit(opened, name, seed).key
-            if not checkpoint.published(key):
-                print(publish(key, opened.folder / "networks").name)
+def _weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.half() if tensor.ndim > 1 else tensor
+
+
+def main() -> int:
+    run, *keys = sys.argv[1:]
+    try:
+        for key in keys:
+            print(publish(key, REPORTS / run / "networks").name)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

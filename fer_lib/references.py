@@ -39,6 +39,7 @@ TRAINED = {
     "xie": ("Xie's stacked autoencoder", "pairs"),
     "dncnn": ("DnCNN", "pairs"),
     "compact": ("compact (ours)", "pairs"),
+    "compact-mse": ("compact, squared error only", "pairs"),
     "noise2noise": ("compact, Noise2Noise", "noisy"),
     "neighbor2neighbor": ("compact, Neighbor2Neighbor", "noisy"),
 }

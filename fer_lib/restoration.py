@@ -17,6 +17,11 @@ HIGHEST = 0.6
 #: What a network learns from: pairs of noisy and clean images; pairs of noisy images (Lehtinen et
 #: al. 2018, "Noise2Noise"); single noisy images (Huang et al. 2021, "Neighbor2Neighbor").
 SUPERVISIONS = ("clean", "noise2noise", "neighbor2neighbor")
+#: What is minimised: the squared error, or 1 - SSIM with it (Zhao et al. 2017, "Loss functions for
+#: image restoration with neural networks"). Noisy targets need the first: the best guess of a mean.
+LOSSES = ("ssim", "mse")
+MSE_SHARE = 5.0  # weight of the squared error beside SSIM
+WINDOW, C1, C2 = 7, 0.01**2, 0.03**2  # of SSIM at range 1, as `metrics.ssim` has them
 SPARSITY, WEIGHT = 0.05, 0.01  # Xie, Xu & Chen 2012: target activity, weight of the penalty
 PRETRAINING = 1 / 3  # share of the training
 
@@ -35,21 +40,25 @@ def draw_levels(count: int, generator: torch.Generator) -> torch.Tensor:
 class Restoration:
     """A network of `networks` learns to remove noise.
 
-    Raises UserError for an unknown network or supervision.
+    Raises UserError for an unknown network, supervision or loss.
     """
 
     network: str
     supervision: str = "clean"
+    criterion: str = "ssim"
     recipe = ("networks", "pipeline", "restoration")
 
     def __post_init__(self):
-        for value, known in ((self.network, networks.NETWORKS), (self.supervision, SUPERVISIONS)):
+        chosen = self.network, self.supervision, self.criterion
+        for value, known in zip(chosen, (networks.NETWORKS, SUPERVISIONS, LOSSES), strict=True):
             if value not in known:
                 raise UserError(f"unknown {value!r}: choose one of {', '.join(known)}")
 
     @property
     def name(self) -> str:
-        return self.network if self.supervision == "clean" else self.supervision
+        if self.supervision != "clean":
+            return self.supervision
+        return self.network if self.criterion == "ssim" else f"{self.network}-{self.criterion}"
 
     def facts(self) -> dict:
         return asdict(self)
@@ -75,7 +84,26 @@ class Restoration:
             return _neighbours(network, noisy, int(target))
         if self.network == "xie" and progress < PRETRAINING:
             return _pretraining(network, noisy, target)
-        return F.mse_loss(network(noisy).float(), target)
+        restored = network(noisy).float()
+        loss = F.mse_loss(restored, target)
+        if self.criterion == "mse":
+            return loss
+        return 1 - ssim(restored, target).mean() + MSE_SHARE * loss
+
+
+def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """`metrics.ssim` at range 1 with its uniform window, to learn from: (N, 1, H, W) -> (N,)."""
+    mean_x, mean_y = _window_mean(x), _window_mean(y)
+    correction = WINDOW**2 / (WINDOW**2 - 1)
+    var_x = correction * (_window_mean(x * x) - mean_x**2)
+    var_y = correction * (_window_mean(y * y) - mean_y**2)
+    covariance = correction * (_window_mean(x * y) - mean_x * mean_y)
+    means = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    return (means * (2 * covariance + C2) / (var_x + var_y + C2)).mean(dim=(1, 2, 3))
+
+
+def _window_mean(images: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(images, WINDOW, stride=1)
 
 
 def _neighbours(network: nn.Module, noisy: torch.Tensor, seed: int) -> torch.Tensor:
@@ -142,6 +170,7 @@ RESTORATIONS = {
     task.name: task
     for task in (
         *(Restoration(network) for network in networks.NETWORKS),
-        *(Restoration("compact", supervision) for supervision in SUPERVISIONS[1:]),
+        Restoration("compact", criterion="mse"),
+        *(Restoration("compact", supervision, "mse") for supervision in SUPERVISIONS[1:]),
     )
 }

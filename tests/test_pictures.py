@@ -37,7 +37,9 @@ def test_a_camera_held_upright_is_heeded(photo, tmp_path):
     assert (pictures.read(str(tmp_path / "x.png")) == np.rot90(photo, -1)).all()
 
 
-@pytest.mark.parametrize(("longest", "shape"), [(0, (30, 20, 3)), (15, (15, 10, 3)), (99, (30, 20, 3))])
+@pytest.mark.parametrize(
+    ("longest", "shape"), [(0, (30, 20, 3)), (15, (15, 10, 3)), (99, (30, 20, 3))]
+)
 def test_large_pictures_are_reduced_and_small_ones_left(photo, tmp_path, longest, shape):
     Image.fromarray(photo).save(tmp_path / "x.png")
     assert pictures.read(str(tmp_path / "x.png"), longest).shape == shape

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from fer_lib import checkpoint, learning, networks, pipeline, restoration
+from fer_lib import checkpoint, learning, metrics, networks, pipeline, restoration
 from fer_lib.config import ModelConfig, TrainConfig, UserError
 from fer_lib.restoration import HIGHEST, RESTORATIONS, DenoisingAutoencoder, Restoration
 
@@ -89,6 +90,33 @@ def test_self_supervision_has_its_own_randomness(faces):
         losses.append(task.loss(network, batch, 0.5).item())
         assert torch.equal(torch.get_rng_state(), before)
     assert losses[0] == losses[1] > 0
+
+
+def test_the_ssim_that_is_learnt_from_is_the_one_that_scores(faces):
+    clean = pipeline.to_unit(faces)
+    noisy = restoration.corrupt(clean, torch.linspace(0, 0.6, len(clean)), generator())
+    scored = metrics.ssim(noisy, clean, 1.0)
+    np.testing.assert_allclose(restoration.ssim(noisy, clean).numpy(), scored, atol=1e-5)
+    assert scored.min() < 0.3 < scored.max() == 1
+
+
+def test_the_loss_is_what_its_name_says(faces):
+    """A network that gives its input back: the loss is that of the noise."""
+    noisy, clean = batch = Restoration("compact").batch(faces, generator())
+    error = (noisy - clean).square().mean().item()
+    found = {
+        name: Restoration("compact", criterion=name).loss(torch.nn.Identity(), batch, 0.5).item()
+        for name in restoration.LOSSES
+    }
+    similarity = metrics.ssim(noisy, clean, 1.0).mean().item()
+    assert found["mse"] == pytest.approx(error, rel=1e-5)
+    assert found["ssim"] == pytest.approx(1 - similarity + 5 * error, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["compact-mse", "noise2noise", "neighbor2neighbor"])
+def test_rivals_in_supervision_differ_in_nothing_else(name):
+    """Noisy targets need the squared error, so their twin with clean ones has it too."""
+    assert (RESTORATIONS[name].network, RESTORATIONS[name].criterion) == ("compact", "mse")
 
 
 def test_in_pretraining_each_autoencoder_is_deaf_to_the_other(faces):
@@ -197,12 +225,13 @@ def test_the_rate_falls_along_a_cosine():
     assert {still.rate(progress) for progress in (0, 0.5, 1)} == {1e-3}
 
 
-@pytest.mark.parametrize("words", [("unet",), ("compact", "telepathy")])
+@pytest.mark.parametrize("words", [("unet",), ("compact", "telepathy"), ("xie", "clean", "l7")])
 def test_an_unknown_word_is_refused_with_the_known_ones(words):
     with pytest.raises(UserError, match=f"unknown '{words[-1]}': choose one of .*, "):
         Restoration(*words)
 
 
 def test_names_are_those_of_the_tables():
-    assert set(RESTORATIONS) == {*networks.NETWORKS, "noise2noise", "neighbor2neighbor"}
+    others = {"compact-mse", "noise2noise", "neighbor2neighbor"}
+    assert set(RESTORATIONS) == networks.NETWORKS.keys() | others
     assert all(task.name == name for name, task in RESTORATIONS.items())
