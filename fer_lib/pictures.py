@@ -23,7 +23,8 @@ def read(path: str, longest: int = 0) -> np.ndarray:
     try:
         with Image.open(Path(path).expanduser()) as image:
             upright = ImageOps.exif_transpose(image)
-            picture = upright.convert("L" if upright.mode in GRAY else "RGB")
+            colours = upright.convert("RGBA") if upright.mode == "P" else upright
+            picture = colours.convert("L" if colours.mode in GRAY else "RGB")
     except (OSError, UnidentifiedImageError) as error:
         why = "no such file" if isinstance(error, FileNotFoundError) else "no picture in it"
         raise UserError(f"cannot read {path!r}: {why}; give a PNG, JPEG or the like") from None
