@@ -55,7 +55,7 @@ CHAPTERS = (
         "Noise evaluation",
         "Does an autoencoder that never saw noise remove it, and does the noise level matter?",
         reads=("split", "models"),
-        writes=("noise_evaluation", "emotions", "verdicts"),
+        writes=("autoencoder", "emotions", "verdicts"),
     ),
     Chapter(
         "05_paper_audit",
@@ -63,6 +63,20 @@ CHAPTERS = (
         "Which procedure produces the paper's numbers?",
         reads=("split", "models", "verdicts", "ablation_verdict"),
         writes=("audit", "audit_ranking", "audit_predictions", "finding", "claims", "ssim_speed"),
+    ),
+    Chapter(
+        "06_references",
+        "References",
+        "What do other methods achieve on the same noisy images, and what leads?",
+        reads=("split", "models"),
+        writes=("tuning", "references", "lead", "cost"),
+    ),
+    Chapter(
+        "07_noise_types",
+        "Other noise",
+        "Which methods still work on noise that they were not made for?",
+        reads=("split", "models", "autoencoder", "references"),
+        writes=("tuning_noise_types", "noise_types", "noise_evaluation"),
     ),
 )
 

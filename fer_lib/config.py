@@ -88,6 +88,24 @@ class MixtureConfig:
     context: int = 64
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """One training with noise.
+
+    network: a name in `references.TRAINED`. epochs: of the training. faces: it learns from so many
+    of those that are not tested, evenly spaced; None takes them all.
+    """
+
+    network: str
+    epochs: int
+    faces: int | None = None
+
+    @property
+    def name(self) -> str:
+        some = "" if self.faces is None else f", {self.faces} faces"
+        return f"{self.network}, {self.epochs} epochs{some}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReferenceConfig:
     """What chapter 6 sets beside the autoencoder.
@@ -95,17 +113,18 @@ class ReferenceConfig:
     tuning: training images on which the filters' strengths are chosen.
     ladder: numbers of principal components kept.
     other_images: test images that meet other noise, evenly spaced (chapter 7).
-    networks: those trained with noise, by name; training: theirs, the same for all but the paper's
-        network, which keeps its own; seeds: trainings of each.
+    networks: the trainings with noise; trend: others, which show what more time, data or parameters
+        would bring; training: that of them all, but for the epochs, and but for the paper's
+        network, which keeps its own.
     """
 
     tuning: int = 64
     ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
     other_images: int = 200
     mixture: MixtureConfig = MixtureConfig()
-    networks: tuple[str, ...] = ()
+    networks: tuple[Lesson, ...] = ()
+    trend: tuple[Lesson, ...] = ()
     training: TrainConfig = TrainConfig(
-        epochs=30,
         batch_size=16,
         learning_rate=1e-3,
         schedule="cosine",
@@ -113,7 +132,6 @@ class ReferenceConfig:
         compile=True,
         gradient_epochs=0,
     )
-    seeds: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +174,23 @@ class Config:
 VARIANTS = {"cae": True, "cae-plain": False}
 
 _SHORT = {"train_images": 320, "test_images": 80}
+_NOISY = ReferenceConfig().training
+#: 8,000 images an epoch. What differs in the supervision only is trained alike, for half as long as
+#: the others; DnCNN until it has cost as much arithmetic as `compact`.
+_FIELD = (
+    Lesson("cae-denoising", 30),
+    Lesson("gondara", 30),
+    Lesson("xie", 30),
+    Lesson("dncnn", 5),
+    Lesson("compact", 30),
+    *(Lesson(name, 15) for name in ("compact-mse", "noise2noise", "neighbor2neighbor")),
+)
+_TREND = (
+    *(Lesson("compact", epochs) for epochs in (2, 8)),
+    *(Lesson("compact", 8, faces) for faces in (3200, 10_000)),
+    *(Lesson(name, 8) for name in ("compact-small", "compact-large")),
+)
+_REFERENCES = ReferenceConfig(networks=_FIELD, trend=_TREND)
 PROFILES = {
     "smoke": Config(
         profile="smoke",
@@ -172,6 +207,9 @@ PROFILES = {
             ladder=(8, 32),
             other_images=5,
             mixture=MixtureConfig(step=12, classes=2, context=8),
+            networks=(Lesson("compact", 2),),
+            trend=(Lesson("compact-small", 2), Lesson("compact", 1), Lesson("compact", 2, 24)),
+            training=replace(_NOISY, epoch_images=48, compile=False),
         ),
     ),
     # A short training needs a larger step: the only setting in which `quick` leaves the paper
@@ -182,17 +220,29 @@ PROFILES = {
         training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
         audit_widths=(1 / 32, 1 / 16),
         audit_small=True,
-        references=ReferenceConfig(tuning=32, other_images=40, mixture=MixtureConfig(classes=4)),
+        references=ReferenceConfig(
+            tuning=32,
+            other_images=40,
+            mixture=MixtureConfig(classes=4),
+            networks=(Lesson("compact", 10),),
+            trend=(Lesson("compact-small", 10), Lesson("compact", 3), Lesson("compact", 10, 80)),
+            training=replace(_NOISY, epoch_images=640, compile=False),
+        ),
         **_SHORT,
     ),
     "cpu": Config(
-        profile="cpu", model=ModelConfig(width=1 / 8), training=TrainConfig(compile=True)
+        profile="cpu",
+        model=ModelConfig(width=1 / 8),
+        training=TrainConfig(compile=True),
+        audit_widths=(1 / 16, 1 / 8, 1 / 4),
+        references=_REFERENCES,
     ),
     "paper": Config(
         profile="paper",
         model=ModelConfig(),
         training=TrainConfig(compile=True),
         audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
+        references=_REFERENCES,
     ),
     "full": Config(
         profile="full",
@@ -201,6 +251,7 @@ PROFILES = {
         train_images=None,
         test_images=None,
         audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
+        references=_REFERENCES,
     ),
 }
 

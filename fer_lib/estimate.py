@@ -41,22 +41,21 @@ def _audit_trainings(settings: Config, images: int) -> float:
     stepped = tested / (images * settings.training.epochs)
     own = settings.model.width
     shares = [_macs(width) / _macs(own) for width in settings.audit_widths]
-    return sum(share * (stepped + (share < 1)) for share in shares)
+    return sum(share * (stepped + (share != 1)) for share in shares)
 
 
 def _denoisers(settings: Config, images: int) -> float:
     """What chapter 6 trains, in trainings of the profile's own network: by their arithmetic."""
-    own, other = settings.training, settings.references.training
-    shown = other.epochs * (other.epoch_images or images) / (own.epochs * images)
-    shares = 0.0
-    for name in settings.references.networks:
-        if name == "cae-denoising":
-            shares += 1
-        else:
-            network = restoration.RESTORATIONS[name].build(0)
+    references, shares = settings.references, 0.0
+    shown = (references.training.epoch_images or images) / images
+    for lesson in (*references.networks, *references.trend):
+        share = lesson.epochs / settings.training.epochs
+        if lesson.network != "cae-denoising":
+            network = restoration.RESTORATIONS[lesson.network].build(0)
             macs = cost.flops(network, torch.zeros(1, 1, ferplus.SIDE, ferplus.SIDE)) / 2
-            shares += shown * macs / _macs(settings.model.width)
-    return shares * settings.references.seeds
+            share *= shown * macs / _macs(settings.model.width)
+        shares += share
+    return shares
 
 
 def _macs(width: float) -> int:

@@ -84,14 +84,16 @@ def fit(task: Task, faces: np.ndarray, seed: int, settings: TrainConfig) -> Trai
 
 
 def load(task: Task, file: Path) -> Trained:
-    """The finished training of `task` in a published file, whose name is its key.
+    """The finished training of `task` in a published file, whose name is its key, on the device
+    on which it would be trained.
 
     Raises UserError for a damaged file.
     """
     tensors, facts = checkpoint.load(file)
     model = task.build(facts["seed"])
     model.load_state_dict(checkpoint.nested("model", tensors))
-    return Trained(model.eval(), facts["history"], facts["gradients"], file.stem)
+    model = model.to(device.best()).eval()
+    return Trained(model, facts["history"], facts["gradients"], file.stem)
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, file: Path) -> None:

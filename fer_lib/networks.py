@@ -4,6 +4,8 @@
 related work, rebuilt small from their descriptions.
 """
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -120,7 +122,14 @@ def dncnn() -> nn.Module:
     return deepinv.models.DnCNN(1, 1, pretrained=None)
 
 
-NETWORKS = {"compact": Compact, "dncnn": dncnn, "gondara": Gondara, "xie": Xie}
+NETWORKS = {
+    "compact": Compact,
+    "compact-small": functools.partial(Compact, (24, 48, 80)),
+    "compact-large": functools.partial(Compact, (72, 144, 240)),
+    "dncnn": dncnn,
+    "gondara": Gondara,
+    "xie": Xie,
+}
 
 
 def build(name: str, seed: int) -> nn.Module:

@@ -22,7 +22,7 @@ from fer_lib import (
     mixture,
     restoration,
 )
-from fer_lib.config import WORK, ReferenceConfig
+from fer_lib.config import WORK, Lesson, ReferenceConfig
 from fer_lib.denoisers import Strengths
 from fer_lib.evaluation import Method
 from fer_lib.learning import Trained
@@ -39,6 +39,8 @@ TRAINED = {
     "xie": ("Xie's stacked autoencoder", "pairs"),
     "dncnn": ("DnCNN", "pairs"),
     "compact": ("compact (ours)", "pairs"),
+    "compact-small": ("compact, half the channels", "pairs"),
+    "compact-large": ("compact, 1.5 times the channels", "pairs"),
     "compact-mse": ("compact, squared error only", "pairs"),
     "noise2noise": ("compact, Noise2Noise", "noisy"),
     "neighbor2neighbor": ("compact, Neighbor2Neighbor", "noisy"),
@@ -146,24 +148,38 @@ def _triangle(side: int) -> int:
     return side * (side + 1) // 2
 
 
+def mirrored(method: Method) -> Method:
+    """The mean of what `method` makes of an image and of its mirror image, which is as likely."""
+
+    def both(noisy, protocol, level):
+        other = method(noisy.flip(-1), protocol, level).flip(-1)
+        return (method(noisy, protocol, level) + other) / 2
+
+    return both
+
+
 def restorer(model: nn.Module) -> Method:
     """A trained network of `networks` as a method; it is not told the level."""
     method = evaluation.network(model)
     return lambda noisy, protocol, level: method(noisy, GRAY, level)
 
 
-def fit(study: Study, name: str, seed: int) -> Trained:
-    """The network `name` trained with noise, now unless it was before.
+def fit(study: Study, lesson: Lesson) -> Trained:
+    """The network of `lesson` trained with noise, now unless it was before.
 
-    The paper's network learns from the paper's sample by the paper's training; all others from all
-    faces that are not tested, by one and the same training.
+    The paper's network learns from the paper's sample by the paper's training; all others from
+    faces that are not tested, by one and the same training but for its length.
     """
     settings = study.settings
-    if name == "cae-denoising":
+    if lesson.network == "cae-denoising":
         task = restoration.DenoisingAutoencoder(settings.model, settings.training.rotation)
-        return learning.fit(task, study.side("train")[0], seed, settings.training)
-    task = restoration.RESTORATIONS[name]
-    return learning.fit(task, study.untested(), seed, settings.references.training)
+        faces, training = study.side("train")[0], settings.training
+    else:
+        task, training = restoration.RESTORATIONS[lesson.network], settings.references.training
+        faces = study.untested()
+        some = np.linspace(0, len(faces), lesson.faces or len(faces), endpoint=False)
+        faces = faces[some.astype(int)]
+    return learning.fit(task, faces, settings.seed, replace(training, epochs=lesson.epochs))
 
 
 def trained(name: str, model: nn.Module) -> Reference:

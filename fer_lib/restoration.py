@@ -40,7 +40,8 @@ def draw_levels(count: int, generator: torch.Generator) -> torch.Tensor:
 class Restoration:
     """A network of `networks` learns to remove noise.
 
-    Raises UserError for an unknown network, supervision or loss.
+    Raises UserError for an unknown network, supervision or loss, and for noisy targets with another
+    loss than the squared error.
     """
 
     network: str
@@ -53,6 +54,8 @@ class Restoration:
         for value, known in zip(chosen, (networks.NETWORKS, SUPERVISIONS, LOSSES), strict=True):
             if value not in known:
                 raise UserError(f"unknown {value!r}: choose one of {', '.join(known)}")
+        if self.supervision != "clean" and self.criterion != "mse":
+            raise UserError(f"{self.supervision} learns from noisy targets: give criterion='mse'")
 
     @property
     def name(self) -> str:

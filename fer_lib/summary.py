@@ -13,18 +13,20 @@ import pandas as pd
 from fer_lib import files, paper
 from fer_lib.config import REPORTS, ROOT
 
+FIELD = ("references", "lead", "cost")
 START, END = "<!-- results: made by fer_lib.summary -->", "<!-- end of results -->"
 
 
 def markdown(folder: Path) -> str:
     """What was run, what the audit found, the answers to the paper's questions, and tables I and
-    II beside ours."""
-    names = ("noise_evaluation", "verdicts", "ablation_verdict", "finding")
+    II beside ours, and the field."""
+    names = ("autoencoder", "verdicts", "ablation_verdict", "finding")
     tables = [pd.read_csv(folder / "tables" / f"{name}.csv") for name in names]
     table, verdicts, ablation, finding = tables
     record = json.loads((folder / "run.json").read_text())
     parts = [_what(record), _finding(finding), _answers(verdicts, ablation)]
     parts += [_table(table, "ssim", paper.SSIM, 3), _table(table, "mse", paper.MSE, 4)]
+    parts += _field(*(pd.read_csv(folder / "tables" / f"{name}.csv") for name in FIELD))
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,6 +75,30 @@ def _table(table: pd.DataFrame, metric: str, printed: dict, digits: int) -> str:
         values = " | ".join(f"{row[level]:.{digits}f}" for level in levels)
         head.append(f"| `{protocol}`, {method} | {values} |")
     return "\n".join(head)
+
+
+def _field(table: pd.DataFrame, lead: pd.DataFrame, cost: pd.DataFrame) -> list[str]:
+    """Every method in the `native` protocol, and who leads."""
+    levels = sorted(lead["level"].unique())
+    means = table.groupby(["method", "level"], sort=False)["ssim"].mean().unstack("level")
+    rows = ["| SSIM, `native` | learns from | " + " | ".join(f"{x:g}" for x in levels) + " |"]
+    rows.append("| --- | --- |" + " ---: |" * len(levels))
+    for row in cost.itertuples():
+        values = " | ".join(f"{means.loc[row.method, level]:.3f}" for level in levels)
+        rows.append(f"| {row.label} | {row.learns} | {values} |")
+    labels = cost.set_index("method")["label"]
+    return ["\n".join(rows), *(_lead(labels, *part) for part in lead.groupby("leader", sort=False))]
+
+
+def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:
+    """How far the leader is ahead of the closest rival at each level."""
+    closest = lead.loc[lead.groupby("level")["difference"].idxmin()]
+    texts = (
+        f"{row.difference:.3f} [{row.lo:.3f}, {row.hi:.3f}] ahead of {labels[row.method]} "
+        f"at {row.level:g}"
+        for row in closest.itertuples()
+    )
+    return f"{labels[leader]} is, in its closest races, {'; '.join(texts)}."
 
 
 def insert(text: str, block: str) -> str:

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from fer_lib import config, cost, estimate, networks
+from fer_lib.config import Lesson
 
 CPU = config.PROFILES["cpu"]
 
 
-def denoisers(*names: str, **changes) -> float:
-    references = replace(CPU.references, networks=names, **changes)
+def denoisers(*lessons: Lesson, trend: tuple[Lesson, ...] = ()) -> float:
+    references = replace(CPU.references, networks=lessons, trend=trend)
     return estimate._denoisers(replace(CPU, references=references), 3200)
 
 
@@ -20,15 +21,16 @@ def test_without_networks_there_is_nothing_to_train():
 
 
 def test_the_papers_network_with_noise_is_one_more_training_of_it():
-    assert denoisers("cae-denoising") == 1
-    assert denoisers("cae-denoising", seeds=3) == 3
+    assert denoisers(Lesson("cae-denoising", CPU.training.epochs)) == 1
 
 
 def test_another_network_counts_by_its_arithmetic_and_its_images():
     flops = cost.flops(networks.build("gondara", 0), torch.zeros(1, 1, 48, 48))
     own, other = CPU.training, CPU.references.training
-    shown = other.epochs * other.epoch_images / (own.epochs * 3200)
+    shown = 4 * other.epoch_images / (own.epochs * 3200)
     share = shown * flops / 2 / estimate._macs(CPU.model.width)
-    assert denoisers("gondara") == pytest.approx(share)
-    halved = replace(CPU.references.training, epochs=CPU.references.training.epochs // 2)
-    assert denoisers("gondara", training=halved) == pytest.approx(share / 2)
+    assert denoisers(Lesson("gondara", 4)) == pytest.approx(share)
+    assert denoisers(Lesson("gondara", 2)) == pytest.approx(share / 2)
+    assert denoisers(Lesson("gondara", 2), trend=(Lesson("gondara", 2, 80),)) == pytest.approx(
+        share
+    )

@@ -22,7 +22,7 @@ def test_a_changed_table_is_noticed(tmp_path):
     source = config.ROOT / "reports" / run
     (tmp_path / "tables").mkdir()
     (tmp_path / "run.json").write_text((source / "run.json").read_text())
-    for name in ("noise_evaluation", "verdicts", "ablation_verdict", "finding"):
+    for name in ("autoencoder", "verdicts", "ablation_verdict", "finding", *summary.FIELD):
         text = (source / "tables" / f"{name}.csv").read_text()
         (tmp_path / "tables" / f"{name}.csv").write_text(text.replace("cae,", "cae-new,"))
     assert summary.markdown(tmp_path) != BLOCK.lstrip("\n")

@@ -64,7 +64,7 @@ def test_supervision_by_noisy_images_shows_no_clean_one(faces, monkeypatch):
     """Two draws of the same level: equal where it is 0, otherwise noise on both."""
     levels = torch.tensor([0.0] * 8 + [0.3] * 8)
     monkeypatch.setattr(restoration, "draw_levels", lambda count, generator: levels)
-    noisy, target = Restoration("compact", "noise2noise").batch(faces, generator())
+    noisy, target = Restoration("compact", "noise2noise", "mse").batch(faces, generator())
     assert torch.equal(noisy[:8], target[:8])
     error = (noisy[8:] - target[8:]).square().mean().item()
     single = Restoration("compact").batch(faces, generator())
@@ -73,7 +73,7 @@ def test_supervision_by_noisy_images_shows_no_clean_one(faces, monkeypatch):
 
 
 def test_self_supervision_shows_one_noisy_image_only(faces):
-    task = Restoration("compact", "neighbor2neighbor")
+    task = Restoration("compact", "neighbor2neighbor", "mse")
     noisy, seed = task.batch(faces, generator())
     assert seed.shape == ()
     assert torch.equal(noisy, Restoration("compact").batch(faces, generator())[0])
