@@ -69,7 +69,7 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=("tuning", "references", "lead", "cost"),
+        writes=("tuning", "budgets", "references", "lead", "trend", "doublings", "cost"),
     ),
     Chapter(
         "07_noise_types",

@@ -5,7 +5,7 @@ command line can check its words in a fraction of a second.
 """
 
 import os
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -113,9 +113,9 @@ class ReferenceConfig:
     tuning: training images on which the filters' strengths are chosen.
     ladder: numbers of principal components kept.
     other_images: test images that meet other noise, evenly spaced (chapter 7).
-    networks: the trainings with noise; trend: others, which show what more time, data or parameters
-        would bring; training: that of them all, but for the epochs, and but for the paper's
-        network, which keeps its own.
+    networks: the trainings with noise. trend: trainings that differ in one thing, by its name in
+        `limit.AXES`, rising. training: that of them all, but for the epochs, and but for the
+        paper's network, which keeps its own.
     """
 
     tuning: int = 64
@@ -123,7 +123,7 @@ class ReferenceConfig:
     other_images: int = 200
     mixture: MixtureConfig = MixtureConfig()
     networks: tuple[Lesson, ...] = ()
-    trend: tuple[Lesson, ...] = ()
+    trend: dict[str, tuple[Lesson, ...]] = field(default_factory=dict)
     training: TrainConfig = TrainConfig(
         batch_size=16,
         learning_rate=1e-3,
@@ -185,11 +185,11 @@ _FIELD = (
     Lesson("compact", 30),
     *(Lesson(name, 15) for name in ("compact-mse", "noise2noise", "neighbor2neighbor")),
 )
-_TREND = (
-    *(Lesson("compact", epochs) for epochs in (2, 8)),
-    *(Lesson("compact", 8, faces) for faces in (3200, 10_000)),
-    *(Lesson(name, 8) for name in ("compact-small", "compact-large")),
-)
+_TREND = {
+    "time": tuple(Lesson("compact", epochs) for epochs in (2, 8, 30)),
+    "data": tuple(Lesson("compact", 8, faces) for faces in (3200, None)),
+    "parameters": tuple(Lesson(name, 8) for name in ("compact-small", "compact")),
+}
 _REFERENCES = ReferenceConfig(networks=_FIELD, trend=_TREND)
 PROFILES = {
     "smoke": Config(
@@ -208,7 +208,11 @@ PROFILES = {
             other_images=5,
             mixture=MixtureConfig(step=12, classes=2, context=8),
             networks=(Lesson("compact", 2),),
-            trend=(Lesson("compact-small", 2), Lesson("compact", 1), Lesson("compact", 2, 24)),
+            trend={
+                "time": (Lesson("compact", 1), Lesson("compact", 2)),
+                "data": (Lesson("compact", 2, 24), Lesson("compact", 2)),
+                "parameters": (Lesson("compact-small", 2), Lesson("compact", 2)),
+            },
             training=replace(_NOISY, epoch_images=48, compile=False),
         ),
     ),
@@ -225,7 +229,11 @@ PROFILES = {
             other_images=40,
             mixture=MixtureConfig(classes=4),
             networks=(Lesson("compact", 10),),
-            trend=(Lesson("compact-small", 10), Lesson("compact", 3), Lesson("compact", 10, 80)),
+            trend={
+                "time": (Lesson("compact", 3), Lesson("compact", 10)),
+                "data": (Lesson("compact", 10, 80), Lesson("compact", 10)),
+                "parameters": (Lesson("compact-small", 10), Lesson("compact", 10)),
+            },
             training=replace(_NOISY, epoch_images=640, compile=False),
         ),
         **_SHORT,

@@ -3,6 +3,7 @@
 `python -m fer_lib.estimate SETTINGS` prints one line.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -48,7 +49,7 @@ def _denoisers(settings: Config, images: int) -> float:
     """What chapter 6 trains, in trainings of the profile's own network: by their arithmetic."""
     references, shares = settings.references, 0.0
     shown = (references.training.epoch_images or images) / images
-    for lesson in (*references.networks, *references.trend):
+    for lesson in {*references.networks, *itertools.chain(*references.trend.values())}:
         share = lesson.epochs / settings.training.epochs
         if lesson.network != "cae-denoising":
             network = restoration.RESTORATIONS[lesson.network].build(0)

@@ -29,8 +29,7 @@ def tuning(curves: pd.DataFrame, labels: dict[str, str]) -> Figure:
     figure, axes = plt.subplots(
         rows, 4, figsize=(10, 2.5 * rows), sharey=True, squeeze=False, layout="constrained"
     )
-    levels = sorted(curves["level"].unique())
-    shades = dict(zip(levels, plt.cm.viridis(np.linspace(0.75, 0, len(levels))), strict=True))
+    shades = _shades(curves["level"])
     for axis, name in zip(axes.flat, methods, strict=False):
         for level, line in curves[curves["method"] == name].groupby("level"):
             best = line.loc[line["ssim"].idxmax()]
@@ -146,3 +145,35 @@ def restored(clean: np.ndarray, rows: Sequence[tuple[str, np.ndarray, np.ndarray
             line[2 * n].set_title(f"{scores[n]:.2f}", fontsize=8, pad=2)
             line[2 * n + 1].imshow(images[n] - clean[n], cmap="RdBu_r", vmin=-0.5, vmax=0.5)
     return figure
+
+
+def trend(table: pd.DataFrame, meanings: dict[str, str]) -> Figure:
+    """SSIM against size, one panel an axis, one line a level, with intervals.
+
+    table: axis, size, level, ssim, ssim_lo, ssim_hi. meanings: what is counted on each axis.
+    """
+    names = table["axis"].unique()
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(10, 3.8), sharey=True, squeeze=False, layout="constrained"
+    )
+    shades = _shades(table["level"])
+    for axis, name in zip(axes[0], names, strict=True):
+        for level, line in table[table["axis"] == name].groupby("level"):
+            spread = np.abs(line[["ssim_lo", "ssim_hi"]].T - line["ssim"]).to_numpy()
+            axis.errorbar(
+                line["size"], line["ssim"], yerr=spread, fmt="o-", ms=4, capsize=3,
+                color=shades[level], label=f"factor {level:g}",
+            )  # fmt: skip
+        axis.set(title=name, xscale="log", xlabel=meanings[name])
+        axis.minorticks_off()
+        ticks = sorted(table.loc[table["axis"] == name, "size"].unique())
+        axis.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], fontsize=9)
+    axes[0][0].set_ylabel("SSIM")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _shades(levels: pd.Series) -> dict[float, tuple]:
+    """A colour for each level, darker for more noise."""
+    levels = sorted(levels.unique())
+    return dict(zip(levels, plt.cm.viridis(np.linspace(0.75, 0, len(levels))), strict=True))

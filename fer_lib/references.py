@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -180,6 +181,41 @@ def fit(study: Study, lesson: Lesson) -> Trained:
         some = np.linspace(0, len(faces), lesson.faces or len(faces), endpoint=False)
         faces = faces[some.astype(int)]
     return learning.fit(task, faces, settings.seed, replace(training, epochs=lesson.epochs))
+
+
+def networks(study: Study) -> dict[tuple[str, int], Reference]:
+    """Every trained network of the study by name and seed: the paper's, and those of the lessons;
+    `compact` in a second version, `mirrored`."""
+    found = {}
+    for seed in study.settings.training_seeds:
+        found["cae", seed] = trained("cae", study.trained("cae", seed).model)
+    for lesson in study.settings.references.networks:
+        model = fit(study, lesson).model
+        found[lesson.network, study.settings.seed] = trained(lesson.network, model)
+    ours = found["compact", study.settings.seed]
+    label, method = "compact, both mirror images (ours)", mirrored(ours.method)
+    found["compact-mirrored", study.settings.seed] = replace(ours, label=label, method=method)
+    return found
+
+
+def budgets(study: Study) -> pd.DataFrame:
+    """What the lessons took: one row a network, with the images seen, how many of them different,
+    minutes here, the last epoch's loss, and by which share it fell in the last fifth of epochs."""
+    rows = {}
+    for lesson in study.settings.references.networks:
+        history = fit(study, lesson).history
+        own = lesson.network == "cae-denoising"
+        faces = len(study.side("train")[0] if own else study.untested())
+        shown = faces if own else study.settings.references.training.epoch_images
+        loss = [epoch["train_loss"] for epoch in history]
+        rows[TRAINED[lesson.network][0]] = {
+            "images seen": lesson.epochs * shown,
+            "different faces": faces,
+            "minutes": sum(epoch["seconds"] for epoch in history) / 60,
+            "last loss": loss[-1],
+            "fell": 1 - loss[-1] / loss[len(loss) * 4 // 5 - 1],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def trained(name: str, model: nn.Module) -> Reference:
