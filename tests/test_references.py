@@ -136,6 +136,13 @@ def test_the_papers_network_is_shown_what_it_was_trained_on(noisy):
     assert output.shape == noisy.shape
 
 
+def test_both_mirror_images_have_the_same_say(noisy):
+    """A method that adds a slope to the right adds nothing to the mean of both."""
+    slope = torch.linspace(-0.1, 0.1, 48)
+    method = refs.mirrored(lambda images, protocol, level: images + slope + level)
+    torch.testing.assert_close(method(noisy, NATIVE, 0.3), noisy + 0.3)
+
+
 def test_every_network_has_a_label_and_something_to_learn_from():
     named = {*restoration.RESTORATIONS, "cae", "cae-denoising"}
     assert set(refs.TRAINED) == named
