@@ -190,12 +190,23 @@ def networks(study: Study) -> dict[tuple[str, int], Reference]:
     for seed in study.settings.training_seeds:
         found["cae", seed] = trained("cae", study.trained("cae", seed).model)
     for lesson in study.settings.references.networks:
-        model = fit(study, lesson).model
-        found[lesson.network, study.settings.seed] = trained(lesson.network, model)
+        name, label = _named(study, lesson)
+        reference = trained(lesson.network, fit(study, lesson).model)
+        found[name, study.settings.seed] = replace(reference, label=label)
     ours = found["compact", study.settings.seed]
     label, method = "compact, both mirror images (ours)", mirrored(ours.method)
     found["compact-mirrored", study.settings.seed] = replace(ours, label=label, method=method)
     return found
+
+
+def _named(study: Study, lesson: Lesson) -> tuple[str, str]:
+    """Name and label of a lesson: those of its network, or, where another lesson of the same
+    network is longer, with the number of epochs."""
+    same = [x for x in study.settings.references.networks if x.network == lesson.network]
+    label = TRAINED[lesson.network][0]
+    if lesson == max(same, key=lambda other: other.epochs):
+        return lesson.network, label
+    return lesson.name, f"{label}, {lesson.epochs} epochs"
 
 
 def budgets(study: Study) -> pd.DataFrame:
@@ -208,7 +219,7 @@ def budgets(study: Study) -> pd.DataFrame:
         faces = len(study.side("train")[0] if own else study.untested())
         shown = faces if own else study.settings.references.training.epoch_images
         loss = [epoch["train_loss"] for epoch in history]
-        rows[TRAINED[lesson.network][0]] = {
+        rows[_named(study, lesson)[1]] = {
             "images seen": lesson.epochs * shown,
             "different faces": faces,
             "minutes": sum(epoch["seconds"] for epoch in history) / 60,

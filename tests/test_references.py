@@ -1,5 +1,8 @@
 """The references as methods: each at its level, corrected, told or estimating the level."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +19,7 @@ from fer_lib import (
     restoration,
 )
 from fer_lib import references as refs
+from fer_lib.config import Lesson
 from fer_lib.noise import PROTOCOLS
 
 NATIVE = PROTOCOLS["native"]
@@ -134,6 +138,16 @@ def test_the_papers_network_is_shown_what_it_was_trained_on(noisy):
     output = refs.trained("cae", Recorder(1, 1, 1)).method(noisy, NATIVE, 0.3)
     assert seen[0].shape == (40, 3, 96, 96)
     assert output.shape == noisy.shape
+
+
+def test_the_longest_lesson_bears_the_name_of_its_network():
+    short, long, other = Lesson("compact", 8), Lesson("compact", 30), Lesson("xie", 8)
+    chosen = replace(SMALL, networks=(short, long, other))
+    study = SimpleNamespace(settings=replace(config.PROFILES["smoke"], references=chosen))
+    label = refs.TRAINED["compact"][0]
+    assert refs._named(study, long) == ("compact", label)
+    assert refs._named(study, short) == ("compact, 8 epochs", f"{label}, 8 epochs")
+    assert refs._named(study, other) == ("xie", refs.TRAINED["xie"][0])
 
 
 def test_both_mirror_images_have_the_same_say(noisy):
