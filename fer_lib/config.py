@@ -182,12 +182,20 @@ _FIELD = (
     *(Lesson(name, 8) for name in ("compact-mse", "noise2noise", "neighbor2neighbor")),
     Lesson("compact", 30),
 )
-_TREND = {
-    "time": tuple(Lesson("compact", epochs) for epochs in (2, 8, 30)),
-    "data": tuple(Lesson("compact", 8, faces) for faces in (3200, None)),
-    "parameters": tuple(Lesson(name, 8) for name in ("compact-small", "compact")),
-}
-_REFERENCES = ReferenceConfig(networks=_FIELD, trend=_TREND)
+
+
+def _trend(epochs: int, *, shorter: int, fewer: int, longer: tuple[int, ...] = ()) -> dict:
+    """`compact` with one thing varied at a time about a training of some `epochs` on all faces:
+    other numbers of epochs, `fewer` faces, half the channels."""
+    base = Lesson("compact", epochs)
+    return {
+        "time": tuple(Lesson("compact", number) for number in (shorter, epochs, *longer)),
+        "data": (Lesson("compact", epochs, fewer), base),
+        "parameters": (Lesson("compact-small", epochs), base),
+    }
+
+
+_REFERENCES = ReferenceConfig(networks=_FIELD, trend=_trend(8, shorter=2, fewer=3200, longer=(30,)))
 PROFILES = {
     "smoke": Config(
         profile="smoke",
@@ -205,11 +213,7 @@ PROFILES = {
             other_images=5,
             mixture=MixtureConfig(step=12, classes=2, context=8),
             networks=(Lesson("compact", 2),),
-            trend={
-                "time": (Lesson("compact", 1), Lesson("compact", 2)),
-                "data": (Lesson("compact", 2, 24), Lesson("compact", 2)),
-                "parameters": (Lesson("compact-small", 2), Lesson("compact", 2)),
-            },
+            trend=_trend(2, shorter=1, fewer=24),
             training=replace(_NOISY, epoch_images=48, compile=False),
         ),
     ),
@@ -226,11 +230,7 @@ PROFILES = {
             other_images=40,
             mixture=MixtureConfig(classes=4),
             networks=(Lesson("compact", 10),),
-            trend={
-                "time": (Lesson("compact", 3), Lesson("compact", 10)),
-                "data": (Lesson("compact", 10, 80), Lesson("compact", 10)),
-                "parameters": (Lesson("compact-small", 10), Lesson("compact", 10)),
-            },
+            trend=_trend(10, shorter=3, fewer=80),
             training=replace(_NOISY, epoch_images=640, compile=False),
         ),
         **_SHORT,
