@@ -125,7 +125,6 @@ def dncnn() -> nn.Module:
 NETWORKS = {
     "compact": Compact,
     "compact-small": functools.partial(Compact, (24, 48, 80)),
-    "compact-large": functools.partial(Compact, (72, 144, 240)),
     "dncnn": dncnn,
     "gondara": Gondara,
     "xie": Xie,

@@ -41,7 +41,6 @@ TRAINED = {
     "dncnn": ("DnCNN", "pairs"),
     "compact": ("compact (ours)", "pairs"),
     "compact-small": ("compact, half the channels", "pairs"),
-    "compact-large": ("compact, 1.5 times the channels", "pairs"),
     "compact-mse": ("compact, squared error only", "pairs"),
     "noise2noise": ("compact, Noise2Noise", "noisy"),
     "neighbor2neighbor": ("compact, Neighbor2Neighbor", "noisy"),
