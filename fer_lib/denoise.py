@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fer_lib import learning, references, restoration
+from fer_lib import checkpoint, learning, references, restoration
 from fer_lib.config import ROOT, UserError
 
 #: Where published networks lie: `publish` puts them there.
@@ -42,18 +42,25 @@ def denoise(images, network: str = "compact"):
 
 @functools.cache
 def published(name: str) -> nn.Module:
-    """The published network `name`, in eval mode. Raises UserError if there is none."""
+    """The published network `name`, in eval mode; of several trainings the longest.
+
+    Raises UserError if there is none.
+    """
     found = [(_name(file), file) for file in sorted(NETWORKS.glob("*.safetensors"))]
     known = sorted({other for other, _ in found if other in restoration.RESTORATIONS})
     if name not in known:
         raise UserError(f"no published network {name!r}: choose one of {', '.join(known)}")
     task = restoration.RESTORATIONS[name]
-    return learning.load(task, next(file for other, file in found if other == name)).model
+    return learning.load(task, max((f for other, f in found if other == name), key=_epochs)).model
 
 
 def _name(file: Path) -> str:
     """NAME of NAME-KEY.safetensors."""
     return file.stem.rpartition("-")[0]
+
+
+def _epochs(file: Path) -> int:
+    return checkpoint.load(file)[1]["training"]["epochs"]
 
 
 def _to_unit(images: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """The one function for images of one's own, and the networks that are published for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,18 @@ def test_what_is_no_image_is_refused_in_one_line(networks, images, message):
     with pytest.raises(UserError, match=message) as error:
         denoise.denoise(images)
     assert "\n" not in str(error.value)
+
+
+def test_of_several_trainings_the_longest_is_taken(networks, trained, pictures):
+    """Whatever their keys: the names of both orders are tried."""
+    longer = learning.fit(RESTORATIONS["compact"], pictures[:8], 3, replace(ONCE, epochs=2))
+    file = publish.publish(longer.key, networks)
+    for number in (0, 1):
+        named = file.rename(networks / f"compact-{'0z'[number]}{number:011d}.safetensors")
+        denoise.published.cache_clear()
+        found = denoise.published("compact").state_dict()["tail.weight"]
+        torch.testing.assert_close(found, longer.model.state_dict()["tail.weight"].half().float())
+        file = named
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones(networks):
