@@ -100,6 +100,10 @@ class Lesson:
     epochs: int
     faces: int | None = None
 
+    def images(self, each: int, faces: int) -> int:
+        """The images seen in all, with `each` an epoch at most, of `faces` that there are."""
+        return self.epochs * min(each, self.faces or faces)
+
     @property
     def name(self) -> str:
         some = "" if self.faces is None else f", {self.faces} faces"
@@ -186,18 +190,23 @@ _FIELD = (
 )
 
 
-def _trend(epochs: int, *, shorter: int, fewer: int, longer: tuple[int, ...] = ()) -> dict:
-    """`compact` with one thing varied at a time about a training of some `epochs` on all faces:
-    other numbers of epochs, `fewer` faces, half the channels."""
+def _trend(
+    epochs: int, images: int, *, shorter: int, fewer: int, longer: tuple[int, ...] = ()
+) -> dict:
+    """`compact` with one thing varied at a time about a training of some `epochs` with so many
+    `images` each: other numbers of epochs, `fewer` faces shown as often in all, half the channels.
+    """
     base = Lesson("compact", epochs)
     return {
         "time": tuple(Lesson("compact", number) for number in (shorter, epochs, *longer)),
-        "data": (Lesson("compact", epochs, fewer), base),
+        "data": (Lesson("compact", epochs * images // fewer, fewer), base),
         "parameters": (Lesson("compact-small", epochs), base),
     }
 
 
-_REFERENCES = ReferenceConfig(networks=_FIELD, trend=_trend(8, shorter=2, fewer=3200, longer=(30,)))
+_REFERENCES = ReferenceConfig(
+    networks=_FIELD, trend=_trend(8, 8000, shorter=2, fewer=3200, longer=(30,))
+)
 PROFILES = {
     "smoke": Config(
         profile="smoke",
@@ -215,7 +224,7 @@ PROFILES = {
             other_images=5,
             mixture=MixtureConfig(step=12, classes=2, context=8),
             networks=(Lesson("compact", 2),),
-            trend=_trend(2, shorter=1, fewer=24),
+            trend=_trend(2, 48, shorter=1, fewer=24),
             training=replace(_NOISY, epoch_images=48, compile=False),
         ),
     ),
@@ -232,8 +241,8 @@ PROFILES = {
             other_images=40,
             mixture=MixtureConfig(classes=4),
             networks=(Lesson("compact", 10),),
-            trend=_trend(10, shorter=3, fewer=80),
-            training=replace(_NOISY, epoch_images=640, compile=False),
+            trend=_trend(10, 320, shorter=3, fewer=80),
+            training=replace(_NOISY, epoch_images=320, compile=False),
         ),
         **_SHORT,
     ),

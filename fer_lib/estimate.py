@@ -48,14 +48,15 @@ def _audit_trainings(settings: Config, images: int) -> float:
 def _denoisers(settings: Config, images: int) -> float:
     """What chapter 6 trains, in trainings of the profile's own network: by their arithmetic."""
     references, shares = settings.references, 0.0
-    shown = (references.training.epoch_images or images) / images
+    each = references.training.epoch_images or images
+    own = settings.training.epochs * images * _macs(settings.model.width)
     for lesson in {*references.networks, *itertools.chain(*references.trend.values())}:
-        share = lesson.epochs / settings.training.epochs
-        if lesson.network != "cae-denoising":
+        if lesson.network == "cae-denoising":
+            shares += lesson.epochs / settings.training.epochs
+        else:
             network = restoration.RESTORATIONS[lesson.network].build(0)
             macs = cost.flops(network, torch.zeros(1, 1, ferplus.SIDE, ferplus.SIDE)) / 2
-            share *= shown * macs / _macs(settings.model.width)
-        shares += share
+            shares += lesson.images(each, each) * macs / own
     return shares
 
 

@@ -14,7 +14,7 @@ AXES = {"time": "images seen", "data": "different faces", "parameters": "paramet
 def sizes(lesson: Lesson, trained: Trained, epoch_images: int, faces: int) -> dict[str, int]:
     """Where a training stands on each axis; `faces` is the number that there is to learn from."""
     return {
-        "time": lesson.epochs * epoch_images,
+        "time": lesson.images(epoch_images, faces),
         "data": lesson.faces or faces,
         "parameters": sum(p.numel() for p in trained.model.parameters()),
     }

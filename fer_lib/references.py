@@ -216,10 +216,10 @@ def budgets(study: Study) -> pd.DataFrame:
         history = fit(study, lesson).history
         own = lesson.network == "cae-denoising"
         faces = len(study.side("train")[0] if own else study.untested())
-        shown = faces if own else study.settings.references.training.epoch_images
+        each = faces if own else study.settings.references.training.epoch_images
         loss = [epoch["train_loss"] for epoch in history]
         rows[_named(study, lesson)[1]] = {
-            "images seen": lesson.epochs * shown,
+            "images seen": lesson.images(each, faces),
             "different faces": faces,
             "minutes": sum(epoch["seconds"] for epoch in history) / 60,
             "last loss": loss[-1],
