@@ -1,5 +1,7 @@
 """Who leads the references, by how much, and at what cost (chapter 6)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,20 +11,22 @@ from fer_lib.noise import PROTOCOLS
 from fer_lib.references import Reference
 
 
-def lead(scores: pd.DataFrame, leader: str, resamples: int) -> pd.DataFrame:
+def lead(
+    scores: pd.DataFrame, leader: str, resamples: int, own: Sequence[str] = ()
+) -> pd.DataFrame:
     """How far `leader` is ahead of every other method, at each level above 0.
 
     scores: as `evaluation.score` returns them. The leader counts as it is; of every other method
-    the better version counts, which can only make the lead smaller. The leader with its level
-    estimated (LEADER-blind) is no rival. Returns level, method, the paired difference in SSIM with
-    its interval, and p after Holm's correction over all rows.
+    the better version counts, which can only make the lead smaller. own: the leader under other
+    names, which is no rival. Returns level, method, the paired difference in SSIM with its
+    interval, and p after Holm's correction over all rows.
     """
     rows = []
     scores = scores[scores["level"] > 0]
     for level, group in scores.groupby("level"):
         ours = evaluation.matrix(group, "ssim", method=leader, corrected=False)
         for name, rival in group.groupby("method", sort=False):
-            if name not in (leader, f"{leader}-blind"):
+            if name not in (leader, *own):
                 theirs = _best(rival)
                 gain = stats.difference(ours, theirs, resamples)
                 p = stats.p_value(ours - theirs, resamples)
