@@ -69,7 +69,7 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=("tuning", "budgets", "references", "lead", "trend", "doublings", "cost"),
+        writes=("tuning", "references", "budgets", "lead", "cost", "trend", "doublings"),
     ),
     Chapter(
         "07_noise_types",
