@@ -3,9 +3,10 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 
-from fer_lib import chapters, cli, config, summary
+from fer_lib import chapters, cli, config, evaluation, summary
 
 README = (config.ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = README.split(summary.START)[1].split(summary.END)[0]
@@ -60,3 +61,13 @@ def test_committed_reports_say_where_they_come_from(path):
     assert path.parent.name == f"{record['data']['name']}-{record['profile']}"
     assert record["config"]["seeds"] == len(record["seeds"])
     assert not re.search(r"/(home|root|work|Users|tmp)/", path.read_text())
+
+
+@pytest.mark.parametrize("path", sorted((config.ROOT / "reports").glob("*/run.json")))
+def test_the_papers_levels_are_scored_on_every_test_image(path):
+    """Chapter 7 scores some of them again on fewer images; those rows must not replace the others."""
+    table = pd.read_csv(path.parent / "tables" / "noise_evaluation.csv")
+    settings = json.loads(path.read_text())["config"]
+    rows = table[(table["noise"] == "gaussian") & table["level"].isin(settings["levels"])]
+    assert set(rows["n"]) == {settings["test_images"]}
+    assert not table.duplicated(evaluation.ROW).any()
