@@ -65,7 +65,7 @@ def test_committed_reports_say_where_they_come_from(path):
 
 @pytest.mark.parametrize("path", sorted((config.ROOT / "reports").glob("*/run.json")))
 def test_the_papers_levels_are_scored_on_every_test_image(path):
-    """Chapter 7 scores some of them again on fewer images; those rows must not replace the others."""
+    """Chapter 7 scores some of them again on fewer images, which must not replace these."""
     table = pd.read_csv(path.parent / "tables" / "noise_evaluation.csv")
     settings = json.loads(path.read_text())["config"]
     rows = table[(table["noise"] == "gaussian") & table["level"].isin(settings["levels"])]
