@@ -93,21 +93,33 @@ class Lesson:
     """One training with noise.
 
     network: a name in `references.TRAINED`. epochs: of the training. faces: it learns from so many
-    of those that are not tested, evenly spaced; None takes them all.
+    of those that are not tested, evenly spaced; None takes them all. after: epochs of the training
+    whose weights it starts from; 0 starts anew. seed: counted from the run's.
     """
 
     network: str
     epochs: int
     faces: int | None = None
+    after: int = 0
+    seed: int = 0
+
+    @property
+    def all_epochs(self) -> int:
+        return self.after + self.epochs
+
+    @property
+    def start(self) -> "Lesson | None":
+        """The training whose weights it starts from."""
+        return replace(self, epochs=self.after, after=0) if self.after else None
 
     def images(self, each: int, faces: int) -> int:
         """The images seen in all, with `each` an epoch at most, of `faces` that there are."""
-        return self.epochs * min(each, self.faces or faces)
+        return self.all_epochs * min(each, self.faces or faces)
 
     @property
     def name(self) -> str:
         some = "" if self.faces is None else f", {self.faces} faces"
-        return f"{self.network}, {self.epochs} epochs{some}"
+        return f"{self.network}, {self.all_epochs} epochs{some}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +191,7 @@ VARIANTS = {"cae": True, "cae-plain": False}
 
 _SHORT = {"train_images": 320, "test_images": 80}
 _NOISY = ReferenceConfig().training
+_LONGEST = Lesson("compact", 24, after=30)
 #: 8,000 images an epoch. Rivals have equal budgets, and `compact` has it too, besides its own;
 #: DnCNN, whose arithmetic for an image is 6.5 times that of `compact`, has a quarter of the images.
 _FIELD = (
@@ -186,26 +199,33 @@ _FIELD = (
     *(Lesson(name, 8) for name in ("gondara", "xie", "compact")),
     Lesson("dncnn", 2),
     *(Lesson(name, 8) for name in ("compact-mse", "noise2noise", "neighbor2neighbor")),
-    Lesson("compact", 30),
+    _LONGEST,
 )
 
 
 def _trend(
-    epochs: int, images: int, *, shorter: int, fewer: int, longer: tuple[int, ...] = ()
+    epochs: int, images: int, *, shorter: int, fewer: int, longer: tuple[Lesson, ...] = ()
 ) -> dict:
     """`compact` with one thing varied at a time about a training of some `epochs` with so many
     `images` each: other numbers of epochs, `fewer` faces shown as often in all, half the channels.
     """
     base = Lesson("compact", epochs)
     return {
-        "time": tuple(Lesson("compact", number) for number in (shorter, epochs, *longer)),
+        "time": (Lesson("compact", shorter), base, *longer),
         "data": (Lesson("compact", epochs * images // fewer, fewer), base),
         "parameters": (Lesson("compact-small", epochs), base),
     }
 
 
 _REFERENCES = ReferenceConfig(
-    networks=_FIELD, trend=_trend(8, 8000, shorter=2, fewer=3200, longer=(30,))
+    networks=_FIELD,
+    trend=_trend(8, 8000, shorter=2, fewer=3200, longer=(_LONGEST.start, _LONGEST)),
+)
+_ORACLE = Lesson("compact-large", _LONGEST.all_epochs)
+#: On a GPU every network is trained from three seeds, and the oracle as well.
+_ON_GPU = replace(
+    _REFERENCES,
+    networks=tuple(replace(lesson, seed=n) for lesson in (*_FIELD, _ORACLE) for n in range(3)),
 )
 PROFILES = {
     "smoke": Config(
@@ -223,7 +243,11 @@ PROFILES = {
             ladder=(8, 32),
             other_images=5,
             mixture=MixtureConfig(step=12, classes=2, context=8),
-            networks=(Lesson("compact", 2),),
+            networks=(
+                Lesson("compact", 2),
+                Lesson("compact", 2, seed=1),
+                Lesson("compact-large", 1),
+            ),
             trend=_trend(2, 48, shorter=1, fewer=24),
             training=replace(_NOISY, epoch_images=48, compile=False),
         ),
@@ -258,7 +282,7 @@ PROFILES = {
         model=ModelConfig(),
         training=TrainConfig(compile=True),
         audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
-        references=_REFERENCES,
+        references=_ON_GPU,
     ),
     "full": Config(
         profile="full",
@@ -267,7 +291,7 @@ PROFILES = {
         train_images=None,
         test_images=None,
         audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
-        references=_REFERENCES,
+        references=_ON_GPU,
     ),
 }
 

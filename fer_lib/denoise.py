@@ -60,7 +60,8 @@ def _name(file: Path) -> str:
 
 
 def _epochs(file: Path) -> int:
-    return checkpoint.load(file)[1]["training"]["epochs"]
+    facts = checkpoint.load(file)[1]
+    return facts["training"]["epochs"] + facts.get("after", 0)
 
 
 def _to_unit(images: torch.Tensor) -> torch.Tensor:

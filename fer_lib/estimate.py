@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -50,13 +51,15 @@ def _denoisers(settings: Config, images: int) -> float:
     references, shares = settings.references, 0.0
     each = references.training.epoch_images or images
     own = settings.training.epochs * images * _macs(settings.model.width)
-    for lesson in {*references.networks, *itertools.chain(*references.trend.values())}:
+    lessons = {*references.networks, *itertools.chain(*references.trend.values())}
+    for lesson in lessons | {lesson.start for lesson in lessons if lesson.start}:
         if lesson.network == "cae-denoising":
             shares += lesson.epochs / settings.training.epochs
         else:
             network = restoration.RESTORATIONS[lesson.network].build(0)
             macs = cost.flops(network, torch.zeros(1, 1, ferplus.SIDE, ferplus.SIDE)) / 2
-            shares += lesson.images(each, each) * macs / own
+            own_epochs = replace(lesson, after=0)
+            shares += own_epochs.images(each, each) * macs / own
     return shares
 
 

@@ -13,6 +13,7 @@ from fer_lib.other_noise import NOISES
 from fer_lib.progress import Progress
 
 #: A method: noisy images of a protocol, and the noise level if it is to know -> images to score.
+#: It gets all images at once, and bounds its own memory.
 Method = Callable[[torch.Tensor, Protocol, float], torch.Tensor]
 BATCH = 50
 FEW = 10  # images below which a bootstrap interval means nothing
@@ -27,10 +28,13 @@ def network(model: torch.nn.Module) -> Method:
     """A trained network in eval mode as a method; it is not told the level."""
 
     @torch.inference_mode()
-    def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
+    def restore(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
         where = next(model.parameters()).device
         x = protocol.to_model(noisy).to(where).contiguous(memory_format=torch.channels_last)
         return protocol.from_model(model(x).float().cpu())
+
+    def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
+        return torch.cat([restore(part, protocol) for part in noisy.split(BATCH)])
 
     return method
 
@@ -76,16 +80,13 @@ def corrupt(
 
 
 def _score_one(denoise: Method, noisy, clean, case: tuple, corrected) -> Iterator:
-    """(version, scores) of one method on all images, in batches that bound the memory."""
+    """(version, scores) of one method on all images, scored in parts that bound the memory."""
     protocol, level = case
-    pairs = list(zip(noisy.split(BATCH), clean.split(BATCH), strict=True))
-    outputs = [denoise(x, protocol, level) for x, _ in pairs]
+    output = denoise(noisy, protocol, level)
     for version in corrected:
-        images = [clipping.correct(y, level) for y in outputs] if version else outputs
-        parts = [
-            _scores(image, protocol.reference(y), protocol)
-            for image, (_, y) in zip(images, pairs, strict=True)
-        ]
+        images = clipping.correct(output, level) if version else output
+        pairs = zip(images.split(BATCH), clean.split(BATCH), strict=True)
+        parts = [_scores(x, protocol.reference(y), protocol) for x, y in pairs]
         yield version, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -42,6 +42,24 @@ def trend(
     return pd.DataFrame(rows, columns=columns)
 
 
+def remaining(scores: pd.DataFrame, ours: str, oracle: str, resamples: int) -> pd.DataFrame:
+    """How far `ours` is from `oracle`, at each level above 0, both methods of `scores`.
+
+    Returns level; by how much the oracle's SSIM is higher, paired, with its interval; and `share`,
+    what ours gains over the noisy input of what the oracle gains over it.
+    """
+    rows = []
+    plain = scores[~scores["corrected"] & (scores["level"] > 0)]
+    for level, group in plain.groupby("level"):
+        own, best, noisy = (
+            evaluation.matrix(group, "ssim", method=name) for name in (ours, oracle, "noisy")
+        )
+        gap = stats.difference(best, own, resamples)
+        share = (own.mean() - noisy.mean()) / (best.mean() - noisy.mean())
+        rows.append((level, *gap.values, share))
+    return pd.DataFrame(rows, columns=["level", "gap", "lo", "hi", "share"])
+
+
 def doublings(table: pd.DataFrame, scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
     """What the last doubling on each axis brought: the paired difference in SSIM of the two largest
     trainings, for each doubling that lies between them, with its interval.

@@ -125,6 +125,7 @@ def dncnn() -> nn.Module:
 NETWORKS = {
     "compact": Compact,
     "compact-small": functools.partial(Compact, (24, 48, 80)),
+    "compact-large": functools.partial(Compact, (96, 192, 320)),
     "dncnn": dncnn,
     "gondara": Gondara,
     "xie": Xie,

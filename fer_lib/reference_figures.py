@@ -74,28 +74,43 @@ def ranking(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def quality_and_cost(table: pd.DataFrame) -> Figure:
-    """SSIM against milliseconds an image, a panel a level; numbers name the methods, larger dots
-    keep more numbers.
+#: What a method costs, by column of cost.csv.
+COSTS = {"milliseconds": "ms an image, one core", "flops": "operations an image"}
 
-    table: method, label, learns, parameters, level, ssim, milliseconds, in the order of numbering.
+
+def quality_and_cost(table: pd.DataFrame) -> Figure:
+    """SSIM against time and arithmetic for an image, a column a level; numbers name the methods,
+    larger dots keep more numbers.
+
+    table: method, label, learns, parameters, level, ssim and those of COSTS, in the order of
+    numbering. Methods whose arithmetic is not counted are not in its panels.
     """
     levels = sorted(table["level"].unique())
     figure, axes = plt.subplots(
-        1, len(levels), figsize=(10, 4.6), sharex=True, squeeze=False, layout="constrained"
-    )
+        len(COSTS), len(levels), figsize=(10, 7.6), sharex="row", sharey="col", squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     numbers = {name: number for number, name in enumerate(table["method"].unique(), 1)}
-    for axis, level in zip(axes[0], levels, strict=True):
-        for row in table[table["level"] == level].itertuples():
-            size = 12 + 9 * np.log10(row.parameters)
-            axis.scatter(row.milliseconds, row.ssim, size, color=COLOURS[row.learns], alpha=0.85)
-            axis.annotate(
-                numbers[row.method], (row.milliseconds, row.ssim), xytext=(4, 3),
-                textcoords="offset points", fontsize=8,
-            )  # fmt: skip
-        axis.set(title=f"factor {level:g}", xscale="log", xlabel="ms an image, one core")
-    axes[0][0].set_ylabel("SSIM")
+    for line, (column, meaning) in zip(axes, COSTS.items(), strict=True):
+        for axis, level in zip(line, levels, strict=True):
+            rows = table[(table["level"] == level) & table[column].notna()]
+            _numbered(axis, rows[column], rows, numbers)
+            axis.set(title=f"factor {level:g}", xscale="log", xlabel=meaning)
+        line[0].set_ylabel("SSIM")
+    for learns, colour in COLOURS.items():
+        axes[0][0].scatter([], [], color=colour, label=LEARNS[learns])
+    figure.legend(loc="outside lower center", ncols=4)
     return figure
+
+
+def _numbered(axis, cost: pd.Series, rows: pd.DataFrame, numbers: dict[str, int]) -> None:
+    """Each method as a dot with its number beside it."""
+    sizes = 12 + 9 * np.log10(rows["parameters"])
+    axis.scatter(cost, rows["ssim"], sizes, color=rows["learns"].map(COLOURS), alpha=0.85)
+    for place, ssim, name in zip(cost, rows["ssim"], rows["method"], strict=True):
+        axis.annotate(
+            numbers[name], (place, ssim), xytext=(4, 3), textcoords="offset points", fontsize=8
+        )
 
 
 def noise_types(table: pd.DataFrame, labels: dict[str, str], meanings: dict[str, str]) -> Figure:

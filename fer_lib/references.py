@@ -4,6 +4,7 @@ All work on gray images in [0, 1], the `native` protocol. Those made for one noi
 when it is first asked for; told that there is no noise, they return the image as it is.
 """
 
+import copy
 import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -41,9 +42,15 @@ TRAINED = {
     "dncnn": ("DnCNN", "pairs"),
     "compact": ("compact (ours)", "pairs"),
     "compact-small": ("compact, half the channels", "pairs"),
+    "compact-large": ("oracle: compact, twice the channels", "pairs"),
     "compact-mse": ("compact, squared error only", "pairs"),
     "noise2noise": ("compact, Noise2Noise", "noisy"),
     "neighbor2neighbor": ("compact, Neighbor2Neighbor", "noisy"),
+}
+#: Networks that are also scored `mirrored`, and their labels then.
+MIRRORED = {
+    "compact": "compact, both mirror images (ours)",
+    "compact-large": "oracle, both mirror images",
 }
 #: How networks for gray images see those of `native`: as they are.
 GRAY = replace(
@@ -164,6 +171,35 @@ def restorer(model: nn.Module) -> Method:
     return lambda noisy, protocol, level: method(noisy, GRAY, level)
 
 
+@dataclass(frozen=True)
+class Continued:
+    """`task` from the weights of a finished training on, with the learning rate risen again
+    (Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts")."""
+
+    task: learning.Task
+    start: Trained
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    @property
+    def recipe(self) -> tuple[str, ...]:
+        return self.task.recipe
+
+    def facts(self) -> dict:
+        return self.task.facts() | {"continues": self.start.key, "after": len(self.start.history)}
+
+    def build(self, seed: int) -> nn.Module:
+        return copy.deepcopy(self.start.model)
+
+    def batch(self, faces: torch.Tensor, generator: torch.Generator):
+        return self.task.batch(faces, generator)
+
+    def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
+        return self.task.loss(network, batch, progress)
+
+
 def fit(study: Study, lesson: Lesson) -> Trained:
     """The network of `lesson` trained with noise, now unless it was before.
 
@@ -179,22 +215,28 @@ def fit(study: Study, lesson: Lesson) -> Trained:
         faces = study.untested()
         some = np.linspace(0, len(faces), lesson.faces or len(faces), endpoint=False)
         faces = faces[some.astype(int)]
-    return learning.fit(task, faces, settings.seed, replace(training, epochs=lesson.epochs))
+    if lesson.after:
+        task = Continued(task, fit(study, lesson.start))
+    seed = settings.seed + lesson.seed + lesson.after  # no draw is seen a second time
+    return learning.fit(task, faces, seed, replace(training, epochs=lesson.epochs))
 
 
 def networks(study: Study) -> dict[tuple[str, int], Reference]:
     """Every trained network of the study by name and seed: the paper's, and those of the lessons;
-    `compact` in a second version, `mirrored`."""
+    those of MIRRORED in a second version."""
     found = {}
     for seed in study.settings.training_seeds:
         found["cae", seed] = trained("cae", study.trained("cae", seed).model)
     for lesson in study.settings.references.networks:
         name, label = _named(study, lesson)
         reference = trained(lesson.network, fit(study, lesson).model)
-        found[name, study.settings.seed] = replace(reference, label=label)
-    ours = found["compact", study.settings.seed]
-    label, method = "compact, both mirror images (ours)", mirrored(ours.method)
-    found["compact-mirrored", study.settings.seed] = replace(ours, label=label, method=method)
+        found[name, study.settings.seed + lesson.seed] = replace(reference, label=label)
+    for (name, seed), reference in list(found.items()):
+        if name in MIRRORED:
+            method = mirrored(reference.method)
+            found[f"{name}-mirrored", seed] = replace(
+                reference, label=MIRRORED[name], method=method
+            )
     return found
 
 
@@ -203,17 +245,21 @@ def _named(study: Study, lesson: Lesson) -> tuple[str, str]:
     network is longer, with the number of epochs."""
     same = [x for x in study.settings.references.networks if x.network == lesson.network]
     label = TRAINED[lesson.network][0]
-    if lesson == max(same, key=lambda other: other.epochs):
+    if lesson.all_epochs == max(other.all_epochs for other in same):
         return lesson.network, label
-    return lesson.name, f"{label}, {lesson.epochs} epochs"
+    return lesson.name, f"{label}, {lesson.all_epochs} epochs"
 
 
 def budgets(study: Study) -> pd.DataFrame:
-    """What the lessons took: one row a network, with the images seen, how many of them different,
-    minutes here, the last epoch's loss, and by which share it fell in the last fifth of epochs."""
+    """What the lessons took: one row a network, of its first training, with the images seen, how
+    many of them different, minutes where it was trained, the last epoch's loss, and by which share
+    it fell in the last fifth of the epochs since the learning rate last rose."""
     rows = {}
     for lesson in study.settings.references.networks:
+        if lesson.seed:
+            continue
         history = fit(study, lesson).history
+        before = fit(study, lesson.start).history if lesson.start else []
         own = lesson.network == "cae-denoising"
         faces = len(study.side("train")[0] if own else study.untested())
         each = faces if own else study.settings.references.training.epoch_images
@@ -221,7 +267,7 @@ def budgets(study: Study) -> pd.DataFrame:
         rows[_named(study, lesson)[1]] = {
             "images seen": lesson.images(each, faces),
             "different faces": faces,
-            "minutes": sum(epoch["seconds"] for epoch in history) / 60,
+            "minutes": sum(epoch["seconds"] for epoch in [*before, *history]) / 60,
             "last loss": loss[-1],
             "fell": 1 - loss[-1] / loss[len(loss) * 4 // 5 - 1],
         }

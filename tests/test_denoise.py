@@ -1,7 +1,5 @@
 """The one function for images of one's own, and the networks that are published for it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -19,6 +17,7 @@ from fer_lib import (
 )
 from fer_lib.config import ROOT, ModelConfig, TrainConfig, UserError
 from fer_lib.noise import PROTOCOLS
+from fer_lib.references import Continued
 from fer_lib.restoration import RESTORATIONS, DenoisingAutoencoder
 from fer_lib.training import Reconstruction
 
@@ -134,8 +133,8 @@ def test_what_is_no_image_is_refused_in_one_line(networks, images, message):
 
 
 def test_of_several_trainings_the_longest_is_taken(networks, trained, pictures):
-    """Whatever their keys: the names of both orders are tried."""
-    longer = learning.fit(RESTORATIONS["compact"], pictures[:8], 3, replace(ONCE, epochs=2))
+    """With what it continues, and whatever their keys: the names of both orders are tried."""
+    longer = learning.fit(Continued(RESTORATIONS["compact"], trained), pictures[:8], 3, ONCE)
     file = publish.publish(longer.key, networks)
     for number in (0, 1):
         named = file.rename(networks / f"compact-{'0z'[number]}{number:011d}.safetensors")
@@ -153,9 +152,12 @@ def test_an_unknown_network_is_refused_with_the_known_ones(networks):
 def task_of(file) -> learning.Task:
     """What the training of a published network was."""
     name, _, _ = file.stem.rpartition("-")
+    facts = checkpoint.load(file)[1]
+    if "continues" in facts:
+        start = checkpoint.published(facts["continues"])
+        return Continued(RESTORATIONS[name], learning.load(RESTORATIONS[name], start))
     if name in RESTORATIONS:
         return RESTORATIONS[name]
-    facts = checkpoint.load(file)[1]
     model = config.from_dict(ModelConfig, facts["model"])
     if name == "cae-denoising":
         return DenoisingAutoencoder(model, facts["rotation"])

@@ -55,11 +55,29 @@ def test_a_doubling_is_paired_and_counts_once(table, scores):
     assert found.loc["time", ["from", "to"]].tolist() == [200, 800]
 
 
+def test_what_remains_is_paired_and_a_share_of_what_could_be_gained():
+    gains = {"noisy": 0.0, "ours": 0.3, "oracle": 0.4}
+    parts = [
+        pd.DataFrame(
+            {"method": name, "seed": 0, "level": level, "corrected": corrected, "id": range(IMAGES)}
+        ).assign(ssim=(BASE / 2 + gain) * (level > 0) * (not corrected))
+        for name, gain in gains.items()
+        for level in (0.0, 0.3)
+        for corrected in (False, True)
+    ]
+    found = limit.remaining(pd.concat(parts), "ours", "oracle", 200)
+    assert found["level"].tolist() == [0.3]
+    assert found[["gap", "lo", "hi"]].to_numpy() == pytest.approx(np.full((1, 3), 0.1))
+    assert found["share"].item() == pytest.approx(0.75)
+
+
 def test_sizes_are_those_of_the_training():
     model = torch.nn.Conv2d(1, 2, 3)
     trained = Trained(model, [], [], "key")
     whole = limit.sizes(Lesson("compact", 3), trained, 8000, 30_000)
     assert whole == {"time": 24_000, "data": 30_000, "parameters": 20}
+    longer = limit.sizes(Lesson("compact", 3, after=2), trained, 8000, 30_000)
+    assert longer == whole | {"time": 40_000}
     few = limit.sizes(Lesson("compact", 3, 500), trained, 8000, 30_000)
     assert (few["data"], few["time"]) == (500, 1500)  # an epoch shows no face twice
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fer_lib import (
+    checkpoint,
     config,
     denoisers,
     linear,
@@ -19,7 +20,7 @@ from fer_lib import (
     restoration,
 )
 from fer_lib import references as refs
-from fer_lib.config import Lesson
+from fer_lib.config import Lesson, TrainConfig
 from fer_lib.noise import PROTOCOLS
 
 NATIVE = PROTOCOLS["native"]
@@ -141,13 +142,76 @@ def test_the_papers_network_is_shown_what_it_was_trained_on(noisy):
 
 
 def test_the_longest_lesson_bears_the_name_of_its_network():
-    short, long, other = Lesson("compact", 8), Lesson("compact", 30), Lesson("xie", 8)
-    chosen = replace(SMALL, networks=(short, long, other))
+    short, other = Lesson("compact", 30), Lesson("xie", 8)
+    long, again = Lesson("compact", 24, after=30), Lesson("compact", 24, after=30, seed=1)
+    chosen = replace(SMALL, networks=(short, long, again, other))
     study = SimpleNamespace(settings=replace(config.PROFILES["smoke"], references=chosen))
     label = refs.TRAINED["compact"][0]
     assert refs._named(study, long) == ("compact", label)
-    assert refs._named(study, short) == ("compact, 8 epochs", f"{label}, 8 epochs")
+    assert refs._named(study, again) == ("compact", label)
+    assert refs._named(study, short) == ("compact, 30 epochs", f"{label}, 30 epochs")
     assert refs._named(study, other) == ("xie", refs.TRAINED["xie"][0])
+
+
+class Lessons:
+    """Enough of a study for `refs.fit`: two epochs on 16 faces."""
+
+    training = TrainConfig(batch_size=8, learning_rate=1e-3, gradient_epochs=0, epoch_images=16)
+    settings = replace(
+        config.PROFILES["smoke"], seed=5, references=replace(SMALL, training=training)
+    )
+
+    def __init__(self, faces):
+        self.untested = lambda: faces[:16]
+
+
+@pytest.fixture
+def lessons(faces, tmp_path, monkeypatch) -> Lessons:
+    monkeypatch.setattr(checkpoint, "WORK", tmp_path)
+    monkeypatch.setenv("FER_HEADLESS", "1")
+    return Lessons(faces)
+
+
+def test_a_lesson_starts_from_the_weights_of_another(lessons, monkeypatch):
+    first = refs.fit(lessons, Lesson("xie", 1))
+    seen = []
+    build = refs.Continued.build
+    monkeypatch.setattr(
+        refs.Continued, "build", lambda self, seed: seen.append(seed) or build(self, seed)
+    )
+    step = refs.fit(lessons, Lesson("xie", 1, after=1))
+    assert seen == [6]  # neither the images nor the noise of the first
+    assert step.key != first.key
+    assert len(step.history) == 1
+    assert step.history[0]["train_loss"] < first.history[0]["train_loss"]
+    again = refs.fit(lessons, Lesson("xie", 1)).model.state_dict()
+    assert all(torch.equal(again[name], x) for name, x in first.model.state_dict().items())
+
+
+def test_what_a_continued_training_is_made_of(lessons):
+    first = refs.fit(lessons, Lesson("xie", 1))
+    task = refs.Continued(restoration.RESTORATIONS["xie"], first)
+    before = restoration.RESTORATIONS["xie"].facts()
+    assert task.facts() == before | {"continues": first.key, "after": 1}
+    built = task.build(0).state_dict()
+    assert all(torch.equal(built[name], x) for name, x in first.model.state_dict().items())
+    assert (task.name, task.recipe) == ("xie", restoration.RESTORATIONS["xie"].recipe)
+
+
+def test_another_seed_is_another_training(lessons):
+    keys = {refs.fit(lessons, Lesson("xie", 1, seed=seed)).key for seed in (0, 1)}
+    assert len(keys) == 2
+
+
+def test_budgets_count_both_courses_of_a_continued_training(lessons):
+    chosen = (Lesson("xie", 1, after=1), Lesson("xie", 1, after=1, seed=1))
+    settings = replace(lessons.settings.references, networks=chosen)
+    lessons.settings = replace(lessons.settings, references=settings)
+    table = refs.budgets(lessons)
+    assert table["images seen"].to_dict() == {refs.TRAINED["xie"][0]: 32}
+    courses = [refs.fit(lessons, lesson).history for lesson in (chosen[0], chosen[0].start)]
+    seconds = sum(epoch["seconds"] for history in courses for epoch in history)
+    assert table["minutes"].iloc[0] == pytest.approx(seconds / 60)
 
 
 def test_both_mirror_images_have_the_same_say(noisy):
