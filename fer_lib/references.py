@@ -251,9 +251,10 @@ def _named(study: Study, lesson: Lesson) -> tuple[str, str]:
 
 
 def budgets(study: Study) -> pd.DataFrame:
-    """What the lessons took: one row a network, of its first training, with the images seen, how
-    many of them different, minutes where it was trained, the last epoch's loss, and by which share
-    it fell in the last fifth of the epochs since the learning rate last rose."""
+    """What the lessons took: one row a network, with the number of its trainings, and of the first
+    of them the images seen, how many of them different, minutes where it was trained, the last
+    epoch's loss, and by which share it fell in the last fifth of the epochs since the learning rate
+    last rose."""
     rows = {}
     for lesson in study.settings.references.networks:
         if lesson.seed:
@@ -264,7 +265,9 @@ def budgets(study: Study) -> pd.DataFrame:
         faces = len(study.side("train")[0] if own else study.untested())
         each = faces if own else study.settings.references.training.epoch_images
         loss = [epoch["train_loss"] for epoch in history]
+        again = [replace(other, seed=0) for other in study.settings.references.networks]
         rows[_named(study, lesson)[1]] = {
+            "trainings": again.count(lesson),
             "images seen": lesson.images(each, faces),
             "different faces": faces,
             "minutes": sum(epoch["seconds"] for epoch in [*before, *history]) / 60,

@@ -209,6 +209,7 @@ def test_budgets_count_both_courses_of_a_continued_training(lessons):
     lessons.settings = replace(lessons.settings, references=settings)
     table = refs.budgets(lessons)
     assert table["images seen"].to_dict() == {refs.TRAINED["xie"][0]: 32}
+    assert table["trainings"].tolist() == [2]
     courses = [refs.fit(lessons, lesson).history for lesson in (chosen[0], chosen[0].start)]
     seconds = sum(epoch["seconds"] for history in courses for epoch in history)
     assert table["minutes"].iloc[0] == pytest.approx(seconds / 60)
