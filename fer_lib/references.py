@@ -60,6 +60,8 @@ GRAY = replace(
 )
 #: Estimated levels become the nearest of these, so that few denoisers have to be made.
 LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
+#: Bytes for denoisers of the patch mixture: making one takes seconds, and each level has its own.
+MEMORY = 2 * 10**9
 #: The modules whose code decides what a prior is.
 RECIPE = ("linear", "mixture")
 
@@ -98,9 +100,9 @@ def fixed(denoise: Callable[[torch.Tensor], torch.Tensor]) -> Method:
     return lambda noisy, protocol, level: denoise(noisy)
 
 
-def per_level(build: Callable[[float], Callable[[torch.Tensor], torch.Tensor]]) -> Method:
-    """A denoiser made by `build` for each level; the last few that were made are kept."""
-    build = functools.lru_cache(maxsize=4)(build)
+def per_level(build: Callable[[float], Callable], kept: int = 4) -> Method:
+    """A denoiser made by `build` for each level; the last few that were asked for are kept."""
+    build = functools.lru_cache(maxsize=kept)(build)
     return lambda noisy, protocol, level: build(level)(noisy) if level else noisy
 
 
@@ -135,7 +137,8 @@ def from_clean(faces: np.ndarray, settings: ReferenceConfig) -> dict[str, Refere
         "mixture": ("patch mixture (ours)", mixture.denoiser, prior, _size(prior)),
     }  # fmt: skip
     for name, (label, build, learnt, size) in families.items():
-        method = per_level(functools.partial(build, learnt))
+        kept = _affordable(prior) if learnt is prior else 4
+        method = per_level(functools.partial(build, learnt), kept)
         found[name] = Reference(label, "clean", told=True, parameters=size, method=method)
     told = found["mixture"]
     label, method = f"{told.label}, level estimated", estimated(told.method)
@@ -148,6 +151,13 @@ def _size(prior: Mixture) -> int:
     arrays += [x for place in prior.places for x in (place.weights, place.means)]
     triangles = sum(len(p.weights) * _triangle(p.means.shape[1]) for p in prior.places)
     return sum(array.size for array in arrays) + triangles
+
+
+def _affordable(prior: Mixture) -> int:
+    """How many of its denoisers, which hold two matrices a class in float32, fit in MEMORY."""
+    lengths = [(len(place.weights), place.means.shape[1]) for place in prior.places]
+    numbers = sum(count * length * (length + prior.side**2) for count, length in lengths)
+    return max(1, MEMORY // (4 * numbers))
 
 
 def _triangle(side: int) -> int:

@@ -39,9 +39,22 @@ def test_the_paper_profile_is_the_paper():
     assert settings.model == ModelConfig(width=1.0)
     assert (settings.train_images, settings.test_images) == (3200, 800)
     assert PAPER.items() <= dataclasses.asdict(settings.training).items()
-    cpu = config.load("cpu")  # which differs from it in the width alone
-    widths = {"model": settings.model, "audit_widths": settings.audit_widths}
-    assert dataclasses.replace(cpu, profile="paper", **widths) == settings
+    cpu = config.load("cpu")  # which differs from it in the width, and trains less in chapter 6
+    more = ("profile", "model", "audit_widths", "references")
+    theirs = {name: getattr(settings, name) for name in more}
+    assert dataclasses.replace(cpu, **theirs) == settings
+    ours, theirs = cpu.references, settings.references
+    assert set(ours.networks) < set(theirs.networks)
+    assert dataclasses.replace(theirs, networks=ours.networks) == ours
+
+
+def test_with_a_gpu_every_network_is_trained_three_times_and_an_oracle_too():
+    networks = config.load("paper").references.networks
+    for lesson in networks:
+        assert {dataclasses.replace(lesson, seed=n) for n in range(3)} < set(networks)
+    oracles = [lesson for lesson in networks if lesson.network == "compact-large"]
+    longest = max(lesson.all_epochs for lesson in networks if lesson.network == "compact")
+    assert [lesson.all_epochs for lesson in oracles] == [longest] * 3
 
 
 @pytest.mark.parametrize("profile", config.PROFILES)

@@ -100,6 +100,18 @@ def test_told_that_there_is_no_noise_nothing_happens(learnt, clean):
         assert torch.equal(learnt[name](clean, NATIVE, 0.0), clean)
 
 
+def test_as_many_denoisers_are_kept_as_memory_holds(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(refs, "WORK", tmp_path)
+    prior = refs.learnt_mixture(faces, linear.fit(faces), SMALL)
+    made = mixture.denoiser(prior, 0.3).estimators
+    held = 4 * sum(e.whiten.numel() + e.restore.numel() for e in made)
+    for count in (1, 5):
+        monkeypatch.setattr(refs, "MEMORY", count * held)
+        assert refs._affordable(prior) == count
+    monkeypatch.setattr(refs, "MEMORY", 1)
+    assert refs._affordable(prior) == 1
+
+
 def test_the_prior_is_learnt_once_and_read_back_whole(faces, noisy, tmp_path, monkeypatch):
     monkeypatch.setattr(refs, "WORK", tmp_path)
     components = linear.fit(faces)
