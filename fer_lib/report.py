@@ -30,8 +30,10 @@ _SETTINGS = {
     "CoalesceStreamsPreprocessor": {"enabled": True},
     "TagRemovePreprocessor": {"enabled": True, "remove_cell_tags": ["remove-cell"]},
 }
-#: 0.93, 1e-05, < 1e-6, 27 %, 30.1 dB, 0.91 ± 0.02, 30.9 [30.1, 31.2]
-_NUMBER = re.compile(r"(< ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I)
+#: 0.93, 1e-05, < 1e-6, p = 0.04, 27 %, 30.1 dB, 0.91 ± 0.02, 30.9 [30.1, 31.2]
+_NUMBER = re.compile(
+    r"((p ?)?[<=] ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I
+)
 #: What latex2mathml leaves where it does not understand its input.
 _NOT_MATHS = re.compile(r"\\|<mi>&</mi>|<mo ?/>")
 #: A minus after an opening bracket, a comma or an equals sign is a sign, set without space.

@@ -66,11 +66,6 @@ def test_committed_reports_say_where_they_come_from(path):
     assert not re.search(r"/(home|root|work|Users|tmp)/", path.read_text())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="both reports were made over several commits, and chapters 6 and 7 of ferplus-cpu were "
-    "marked up to date by hand after small edits: run every chapter again from one commit",
-)
 @pytest.mark.parametrize("path", sorted((config.ROOT / "reports").glob("*-[qc]*/run.json")))
 def test_committed_reports_are_the_run_of_one_commit(path):
     assert re.fullmatch(r"[0-9a-f]{40}", json.loads(path.read_text())["commit"])

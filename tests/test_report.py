@@ -119,6 +119,12 @@ def test_table_marks_columns_of_numbers(soup):
     assert "dataframe tbody" not in str(soup)
 
 
+@pytest.mark.parametrize("text", ["0.93", "-1e-05", "p < 1e-6", "p = 0.036", "27 %", "nan"])
+def test_what_counts_as_a_number(text):
+    assert report._NUMBER.fullmatch(text)
+    assert not report._NUMBER.fullmatch(f"chapter {text}")
+
+
 def test_a_page_does_not_depend_on_those_before(tmp_path):
     first = render(tmp_path, CELLS).read_text()
     render(tmp_path, CELLS[:1])
