@@ -69,7 +69,16 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=("tuning", "references", "budgets", "lead", "cost", "trend", "doublings"),
+        writes=(
+            "tuning",
+            "budgets",
+            "references",
+            "lead",
+            "trend",
+            "doublings",
+            "remaining",
+            "cost",
+        ),
     ),
     Chapter(
         "07_noise_types",

@@ -42,7 +42,8 @@ def denoise(images, network: str = "compact"):
 
 @functools.cache
 def published(name: str) -> nn.Module:
-    """The published network `name`, in eval mode; of several trainings the longest.
+    """The published network `name`, in eval mode; of several trainings the longest, of several of
+    those the one with the first seed.
 
     Raises UserError if there is none.
     """
@@ -51,7 +52,7 @@ def published(name: str) -> nn.Module:
     if name not in known:
         raise UserError(f"no published network {name!r}: choose one of {', '.join(known)}")
     task = restoration.RESTORATIONS[name]
-    return learning.load(task, max((f for other, f in found if other == name), key=_epochs)).model
+    return learning.load(task, max((f for other, f in found if other == name), key=_rank)).model
 
 
 def _name(file: Path) -> str:
@@ -59,9 +60,9 @@ def _name(file: Path) -> str:
     return file.stem.rpartition("-")[0]
 
 
-def _epochs(file: Path) -> int:
+def _rank(file: Path) -> tuple[int, int]:
     facts = checkpoint.load(file)[1]
-    return facts["training"]["epochs"] + facts.get("after", 0)
+    return facts["training"]["epochs"] + facts.get("after", 0), -facts["seed"]
 
 
 def _to_unit(images: torch.Tensor) -> torch.Tensor:

@@ -52,14 +52,14 @@ def _denoisers(settings: Config, images: int) -> float:
     each = references.training.epoch_images or images
     own = settings.training.epochs * images * _macs(settings.model.width)
     lessons = {*references.networks, *itertools.chain(*references.trend.values())}
-    for lesson in lessons | {lesson.start for lesson in lessons if lesson.start}:
-        if lesson.network == "cae-denoising":
-            shares += lesson.epochs / settings.training.epochs
+    for course in {course for lesson in lessons for course in lesson.courses}:
+        if course.network == "cae-denoising":
+            shares += course.epochs / settings.training.epochs
         else:
-            network = restoration.RESTORATIONS[lesson.network].build(0)
+            network = restoration.RESTORATIONS[course.network].build(0)
             macs = cost.flops(network, torch.zeros(1, 1, ferplus.SIDE, ferplus.SIDE)) / 2
-            own_epochs = replace(lesson, after=0)
-            shares += own_epochs.images(each, each) * macs / own
+            alone = replace(course, start=None)
+            shares += alone.images(each, each) * macs / own
     return shares
 
 

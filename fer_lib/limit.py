@@ -46,11 +46,13 @@ def remaining(scores: pd.DataFrame, ours: str, oracle: str, resamples: int) -> p
     """How far `ours` is from `oracle`, at each level above 0, both methods of `scores`.
 
     Returns level; by how much the oracle's SSIM is higher, paired, with its interval; and `share`,
-    what ours gains over the noisy input of what the oracle gains over it.
+    what ours gains over the noisy input of what the oracle gains over it. No rows where `scores`
+    has no oracle.
     """
     rows = []
     plain = scores[~scores["corrected"] & (scores["level"] > 0)]
-    for level, group in plain.groupby("level"):
+    known = (plain["method"] == oracle).any()
+    for level, group in plain.groupby("level") if known else ():
         own, best, noisy = (
             evaluation.matrix(group, "ssim", method=name) for name in (ours, oracle, "noisy")
         )

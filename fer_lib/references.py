@@ -23,6 +23,7 @@ from fer_lib import (
     linear,
     mixture,
     restoration,
+    widening,
 )
 from fer_lib.config import WORK, Lesson, ReferenceConfig
 from fer_lib.denoisers import Strengths
@@ -183,11 +184,13 @@ def restorer(model: nn.Module) -> Method:
 
 @dataclass(frozen=True)
 class Continued:
-    """`task` from the weights of a finished training on, with the learning rate risen again
-    (Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts")."""
+    """`task` from the weights of a finished training on, which took `after` epochs in all, with the
+    learning rate risen again (Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with
+    warm restarts")."""
 
     task: learning.Task
     start: Trained
+    after: int
 
     @property
     def name(self) -> str:
@@ -198,7 +201,7 @@ class Continued:
         return self.task.recipe
 
     def facts(self) -> dict:
-        return self.task.facts() | {"continues": self.start.key, "after": len(self.start.history)}
+        return self.task.facts() | {"continues": self.start.key, "after": self.after}
 
     def build(self, seed: int) -> nn.Module:
         return copy.deepcopy(self.start.model)
@@ -208,6 +211,17 @@ class Continued:
 
     def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
         return self.task.loss(network, batch, progress)
+
+
+class Widened(Continued):
+    """The same where the network of `task` is that of `start`, wider."""
+
+    @property
+    def recipe(self) -> tuple[str, ...]:
+        return (*self.task.recipe, "widening")
+
+    def build(self, seed: int) -> nn.Module:
+        return widening.widened(self.start.model, self.task.build(seed))
 
 
 def fit(study: Study, lesson: Lesson) -> Trained:
@@ -225,9 +239,10 @@ def fit(study: Study, lesson: Lesson) -> Trained:
         faces = study.untested()
         some = np.linspace(0, len(faces), lesson.faces or len(faces), endpoint=False)
         faces = faces[some.astype(int)]
-    if lesson.after:
-        task = Continued(task, fit(study, lesson.start))
-    seed = settings.seed + lesson.seed + lesson.after  # no draw is seen a second time
+    if before := lesson.start:
+        grown = Continued if before.network == lesson.network else Widened
+        task = grown(task, fit(study, before), before.all_epochs)
+    seed = settings.seed + lesson.seed + lesson.all_epochs - lesson.epochs  # no draw comes again
     return learning.fit(task, faces, seed, replace(training, epochs=lesson.epochs))
 
 
@@ -269,18 +284,17 @@ def budgets(study: Study) -> pd.DataFrame:
     for lesson in study.settings.references.networks:
         if lesson.seed:
             continue
-        history = fit(study, lesson).history
-        before = fit(study, lesson.start).history if lesson.start else []
+        courses = [fit(study, course).history for course in lesson.courses]
         own = lesson.network == "cae-denoising"
         faces = len(study.side("train")[0] if own else study.untested())
         each = faces if own else study.settings.references.training.epoch_images
-        loss = [epoch["train_loss"] for epoch in history]
-        again = [replace(other, seed=0) for other in study.settings.references.networks]
+        loss = [epoch["train_loss"] for epoch in courses[-1]]
+        again = [other.again(0) for other in study.settings.references.networks]
         rows[_named(study, lesson)[1]] = {
             "trainings": again.count(lesson),
             "images seen": lesson.images(each, faces),
             "different faces": faces,
-            "minutes": sum(epoch["seconds"] for epoch in [*before, *history]) / 60,
+            "minutes": sum(epoch["seconds"] for course in courses for epoch in course) / 60,
             "last loss": loss[-1],
             "fell": 1 - loss[-1] / loss[len(loss) * 4 // 5 - 1],
         }

@@ -13,11 +13,11 @@ import pandas as pd
 from fer_lib import files, paper
 from fer_lib.config import REPORTS, ROOT
 
-FIELD = ("references", "lead", "cost")
+FIELD = ("references", "lead", "cost", "remaining")
 #: By leader in lead.csv, who races there.
 RACES = {
     "mixture": "Of all that learns from nothing or from clean images",
-    "compact-mirrored": "Of all methods",
+    "compact-mirrored": "Of all methods, an oracle aside",
 }
 START, END = "<!-- results: made by fer_lib.summary -->", "<!-- end of results -->"
 
@@ -82,8 +82,10 @@ def _table(table: pd.DataFrame, metric: str, printed: dict, digits: int) -> str:
     return "\n".join(head)
 
 
-def _field(table: pd.DataFrame, lead: pd.DataFrame, cost: pd.DataFrame) -> list[str]:
-    """Every method in the `native` protocol, and who leads."""
+def _field(
+    table: pd.DataFrame, lead: pd.DataFrame, cost: pd.DataFrame, remaining: pd.DataFrame
+) -> list[str]:
+    """Every method in the `native` protocol, who leads, and how far that is from the oracle."""
     levels = sorted(lead["level"].unique())
     means = table.groupby(["method", "level"], sort=False)["ssim"].mean().unstack("level")
     rows = ["| SSIM, `native` | learns from | " + " | ".join(f"{x:g}" for x in levels) + " |"]
@@ -92,7 +94,20 @@ def _field(table: pd.DataFrame, lead: pd.DataFrame, cost: pd.DataFrame) -> list[
         values = " | ".join(f"{means.loc[row.method, level]:.3f}" for level in levels)
         rows.append(f"| {row.label} | {row.learns} | {values} |")
     labels = cost.set_index("method")["label"]
-    return ["\n".join(rows), *(_lead(labels, *part) for part in lead.groupby("leader", sort=False))]
+    leads = (_lead(labels, *part) for part in lead.groupby("leader", sort=False))
+    return ["\n".join(rows), *leads, *_remaining(remaining)]
+
+
+def _remaining(table: pd.DataFrame) -> list[str]:
+    """What is left to gain, if an oracle says so."""
+    if table.empty:
+        return []
+    gaps = "; ".join(
+        f"{row.gap:.4f} [{row.lo:.4f}, {row.hi:.4f}] higher at {row.level:g}, where ours gains"
+        f" {row.share:.1%} of what it gains"
+        for row in table.itertuples()
+    )
+    return [f"The oracle, the same network with four times the arithmetic, is {gaps}."]
 
 
 def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fer_lib import config, models
-from fer_lib.config import ModelConfig, TrainConfig, UserError
+from fer_lib.config import Lesson, ModelConfig, TrainConfig, UserError
 
 #: The paper's own words; only the smallest profiles leave them.
 PAPER = {"epochs": 30, "batch_size": 64, "learning_rate": 1e-4, "rotation": 10.0}
@@ -48,13 +48,31 @@ def test_the_paper_profile_is_the_paper():
     assert dataclasses.replace(theirs, networks=ours.networks) == ours
 
 
-def test_with_a_gpu_every_network_is_trained_three_times_and_an_oracle_too():
+def test_with_a_gpu_every_network_is_trained_three_times():
     networks = config.load("paper").references.networks
+    assert len(set(networks)) == len(networks)
     for lesson in networks:
-        assert {dataclasses.replace(lesson, seed=n) for n in range(3)} < set(networks)
+        assert {lesson.again(n) for n in range(3)} < set(networks)
+
+
+@pytest.mark.parametrize("profile", ["cpu", "paper", "full"])
+def test_an_oracle_has_learnt_more_than_the_network_that_it_grew_from(profile):
+    networks = config.load(profile).references.networks
     oracles = [lesson for lesson in networks if lesson.network == "compact-large"]
-    longest = max(lesson.all_epochs for lesson in networks if lesson.network == "compact")
-    assert [lesson.all_epochs for lesson in oracles] == [longest] * 3
+    assert oracles
+    for oracle in oracles:
+        assert oracle.start.network == "compact"
+        assert oracle.all_epochs > oracle.start.all_epochs
+
+
+def test_a_lesson_knows_all_that_it_goes_on_from():
+    first = Lesson("compact", 2)
+    second = Lesson("compact", 3, start=first)
+    third = Lesson("compact-large", 4, start=second)
+    assert third.courses == (first, second, third)
+    assert (first.all_epochs, second.all_epochs, third.all_epochs) == (2, 5, 9)
+    assert [course.seed for course in third.again(1).courses] == [1, 1, 1]
+    assert third.again(1).again(0) == third
 
 
 @pytest.mark.parametrize("profile", config.PROFILES)

@@ -17,7 +17,7 @@ from fer_lib import (
 )
 from fer_lib.config import ROOT, ModelConfig, TrainConfig, UserError
 from fer_lib.noise import PROTOCOLS
-from fer_lib.references import Continued
+from fer_lib.references import Continued, Widened
 from fer_lib.restoration import RESTORATIONS, DenoisingAutoencoder
 from fer_lib.training import Reconstruction
 
@@ -134,7 +134,7 @@ def test_what_is_no_image_is_refused_in_one_line(networks, images, message):
 
 def test_of_several_trainings_the_longest_is_taken(networks, trained, pictures):
     """With what it continues, and whatever their keys: the names of both orders are tried."""
-    longer = learning.fit(Continued(RESTORATIONS["compact"], trained), pictures[:8], 3, ONCE)
+    longer = learning.fit(Continued(RESTORATIONS["compact"], trained, 1), pictures[:8], 3, ONCE)
     file = publish.publish(longer.key, networks)
     for number in (0, 1):
         named = file.rename(networks / f"compact-{'0z'[number]}{number:011d}.safetensors")
@@ -155,13 +155,19 @@ def task_of(file) -> learning.Task:
     facts = checkpoint.load(file)[1]
     if "continues" in facts:
         start = checkpoint.published(facts["continues"])
-        return Continued(RESTORATIONS[name], learning.load(RESTORATIONS[name], start))
+        before = learning.load(task_of(start), start)
+        grown = Continued if _network(start) == _network(file) else Widened
+        return grown(RESTORATIONS[name], before, facts["after"])
     if name in RESTORATIONS:
         return RESTORATIONS[name]
     model = config.from_dict(ModelConfig, facts["model"])
     if name == "cae-denoising":
         return DenoisingAutoencoder(model, facts["rotation"])
     return Reconstruction(name, model, facts["training"]["rotation"])
+
+
+def _network(file) -> str:
+    return checkpoint.load(file)[1]["network"]
 
 
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)

@@ -33,6 +33,6 @@ def test_another_network_counts_by_its_arithmetic_and_its_images():
     half, fewer = Lesson("gondara", 2), Lesson("gondara", 2, other.epoch_images // 2)
     assert denoisers(half) == pytest.approx(share / 2)
     assert denoisers(half, trend=(fewer, half)) == pytest.approx(share * 3 / 4)  # `half` once
-    longer = Lesson("gondara", 2, after=4)
+    longer = Lesson("gondara", 2, start=Lesson("gondara", 4))
     assert denoisers(longer) == pytest.approx(share * 3 / 2)
     assert denoisers(longer, longer.start) == pytest.approx(share * 3 / 2)

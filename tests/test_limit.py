@@ -76,7 +76,7 @@ def test_sizes_are_those_of_the_training():
     trained = Trained(model, [], [], "key")
     whole = limit.sizes(Lesson("compact", 3), trained, 8000, 30_000)
     assert whole == {"time": 24_000, "data": 30_000, "parameters": 20}
-    longer = limit.sizes(Lesson("compact", 3, after=2), trained, 8000, 30_000)
+    longer = limit.sizes(Lesson("compact", 3, start=Lesson("compact", 2)), trained, 8000, 30_000)
     assert longer == whole | {"time": 40_000}
     few = limit.sizes(Lesson("compact", 3, 500), trained, 8000, 30_000)
     assert (few["data"], few["time"]) == (500, 1500)  # an epoch shows no face twice

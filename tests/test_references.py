@@ -155,7 +155,8 @@ def test_the_papers_network_is_shown_what_it_was_trained_on(noisy):
 
 def test_the_longest_lesson_bears_the_name_of_its_network():
     short, other = Lesson("compact", 30), Lesson("xie", 8)
-    long, again = Lesson("compact", 24, after=30), Lesson("compact", 24, after=30, seed=1)
+    long = Lesson("compact", 24, start=short)
+    again = long.again(1)
     chosen = replace(SMALL, networks=(short, long, again, other))
     study = SimpleNamespace(settings=replace(config.PROFILES["smoke"], references=chosen))
     label = refs.TRAINED["compact"][0]
@@ -191,7 +192,7 @@ def test_a_lesson_starts_from_the_weights_of_another(lessons, monkeypatch):
     monkeypatch.setattr(
         refs.Continued, "build", lambda self, seed: seen.append(seed) or build(self, seed)
     )
-    step = refs.fit(lessons, Lesson("xie", 1, after=1))
+    step = refs.fit(lessons, Lesson("xie", 1, start=Lesson("xie", 1)))
     assert seen == [6]  # neither the images nor the noise of the first
     assert step.key != first.key
     assert len(step.history) == 1
@@ -202,12 +203,24 @@ def test_a_lesson_starts_from_the_weights_of_another(lessons, monkeypatch):
 
 def test_what_a_continued_training_is_made_of(lessons):
     first = refs.fit(lessons, Lesson("xie", 1))
-    task = refs.Continued(restoration.RESTORATIONS["xie"], first)
+    task = refs.Continued(restoration.RESTORATIONS["xie"], first, 1)
     before = restoration.RESTORATIONS["xie"].facts()
     assert task.facts() == before | {"continues": first.key, "after": 1}
     built = task.build(0).state_dict()
     assert all(torch.equal(built[name], x) for name, x in first.model.state_dict().items())
     assert (task.name, task.recipe) == ("xie", restoration.RESTORATIONS["xie"].recipe)
+
+
+def test_an_oracle_grows_from_a_narrower_network(lessons, noisy):
+    narrow = refs.fit(lessons, Lesson("compact", 1))
+    task = refs.Widened(restoration.RESTORATIONS["compact-large"], narrow, 1)
+    with torch.inference_mode():
+        small, large = (model(noisy[:4]) for model in (narrow.model, task.build(0)))
+    torch.testing.assert_close(large, small, rtol=0, atol=1e-5)
+    assert task.facts()["continues"] == narrow.key
+    assert set(task.recipe) == {*task.task.recipe, "widening"}
+    oracle = refs.fit(lessons, Lesson("compact-large", 1, start=Lesson("compact", 1)))
+    assert oracle.model.head.weight.shape[0] == 2 * narrow.model.head.weight.shape[0]
 
 
 def test_another_seed_is_another_training(lessons):
@@ -216,7 +229,8 @@ def test_another_seed_is_another_training(lessons):
 
 
 def test_budgets_count_both_courses_of_a_continued_training(lessons):
-    chosen = (Lesson("xie", 1, after=1), Lesson("xie", 1, after=1, seed=1))
+    first = Lesson("xie", 1, start=Lesson("xie", 1))
+    chosen = (first, first.again(1))
     settings = replace(lessons.settings.references, networks=chosen)
     lessons.settings = replace(lessons.settings, references=settings)
     table = refs.budgets(lessons)
