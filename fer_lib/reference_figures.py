@@ -182,7 +182,8 @@ def trend(table: pd.DataFrame, meanings: dict[str, str]) -> Figure:
         axis.set(title=name, xscale="log", xlabel=meanings[name])
         axis.minorticks_off()
         ticks = sorted(table.loc[table["axis"] == name, "size"].unique())
-        axis.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], fontsize=9)
+        labels = [f"{tick:,.0f}" for tick in ticks]
+        axis.set_xticks(ticks, labels, fontsize=9, rotation=30, ha="right")
     axes[0][0].set_ylabel("SSIM")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
