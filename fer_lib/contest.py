@@ -29,7 +29,7 @@ def lead(
             if name not in (leader, *own):
                 theirs = _best(rival)
                 gain = stats.difference(ours, theirs, resamples)
-                p = stats.p_value(ours - theirs, resamples)
+                p = stats.p_value(ours, theirs, resamples)
                 rows.append((level, name, *gain.values, p))
     columns = ["level", "method", "difference", "lo", "hi", "p_holm"]
     table = pd.DataFrame(rows, columns=columns)

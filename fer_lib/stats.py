@@ -31,36 +31,35 @@ def mean(scores: np.ndarray, resamples: int, seed: int = 0) -> Estimate:
     Each resample draws trainings, then images, both with replacement; the images are the same for
     all trainings, which keeps the pairing (Davison & Hinkley 1997, section 3.8).
     """
-    scores = np.atleast_2d(scores)
-    draws = _draws(scores, resamples, seed)
-    lo, hi = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(scores.mean()), float(lo), float(hi))
-
-
-def _draws(scores: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(resamples,): the mean of `scores` (seeds, images) in each resample."""
-    rng = np.random.default_rng(seed)
-    rows = _weights(scores.shape[0], resamples, rng)
-    columns = _weights(scores.shape[1], resamples, rng)
-    return ((rows @ scores) * columns).sum(axis=1)
+    return difference(scores, np.zeros_like(scores), resamples, seed)
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray, resamples: int, seed: int = 0) -> Estimate:
-    """The mean paired difference ours - theirs, (seeds, images) each.
+    """The mean paired difference ours - theirs, (seeds, images) or (images,) each.
 
-    Rows are paired where both have as many (training i of both started from seed i); a single row
-    on one side is set against every row of the other.
+    Images are paired always; rows where both have as many (training i of both started from seed i).
+    Otherwise each side's trainings are drawn on their own.
     """
-    return mean(np.atleast_2d(ours) - np.atleast_2d(theirs), resamples, seed)
+    draws = _draws(ours, theirs, resamples, seed)
+    lo, hi = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(ours.mean() - theirs.mean()), float(lo), float(hi))
 
 
-def p_value(differences: np.ndarray, resamples: int, seed: int = 0) -> float:
-    """Two-sided p of a mean difference (seeds, images) of zero: normal, with the standard error of
-    the hierarchical bootstrap of `mean`."""
-    draws = _draws(np.atleast_2d(differences), resamples, seed)
-    error = draws.std(ddof=1)
-    z = abs(differences.mean()) / error if error > 0 else np.inf
-    return float(2 * ndtr(-z))
+def p_value(ours: np.ndarray, theirs: np.ndarray, resamples: int, seed: int = 0) -> float:
+    """Two-sided p of a `difference` of zero: normal, with the standard error of its bootstrap."""
+    gap, error = abs(ours.mean() - theirs.mean()), _draws(ours, theirs, resamples, seed).std(ddof=1)
+    return float(2 * ndtr(-gap / error) if error > 0 else gap == 0)
+
+
+def _draws(ours: np.ndarray, theirs: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(resamples,): the mean difference in each resample."""
+    ours, theirs = np.atleast_2d(ours, theirs)
+    rng = np.random.default_rng(seed)
+    rows = other_rows = _weights(len(ours), resamples, rng)
+    if len(theirs) != len(ours):
+        other_rows = _weights(len(theirs), resamples, rng)
+    columns = _weights(ours.shape[1], resamples, rng)
+    return ((rows @ ours - other_rows @ theirs) * columns).sum(axis=1)
 
 
 def verdict(difference: Estimate, better: str, worse: str) -> str:

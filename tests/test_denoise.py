@@ -133,15 +133,23 @@ def test_what_is_no_image_is_refused_in_one_line(networks, images, message):
 
 
 def test_of_several_trainings_the_longest_is_taken(networks, trained, pictures):
-    """With what it continues, and whatever their keys: the names of both orders are tried."""
+    """With what it continues."""
     longer = learning.fit(Continued(RESTORATIONS["compact"], trained, 1), pictures[:8], 3, ONCE)
-    file = publish.publish(longer.key, networks)
+    assert_chosen(longer, publish.publish(longer.key, networks))
+
+
+def test_of_several_seeds_the_first_is_taken(networks, pictures):
+    first = learning.fit(RESTORATIONS["compact"], pictures[:8], 2, ONCE)
+    assert_chosen(first, publish.publish(first.key, networks))
+
+
+def assert_chosen(training, file):
+    """It is the one that is taken, whatever their keys: the names of both orders are tried."""
     for number in (0, 1):
-        named = file.rename(networks / f"compact-{'0z'[number]}{number:011d}.safetensors")
+        file = file.rename(file.with_name(f"compact-{'0z'[number]}{number:011d}.safetensors"))
         denoise.published.cache_clear()
         found = denoise.published("compact").state_dict()["tail.weight"]
-        torch.testing.assert_close(found, longer.model.state_dict()["tail.weight"].half().float())
-        file = named
+        torch.testing.assert_close(found, training.model.state_dict()["tail.weight"].half().float())
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones(networks):

@@ -107,6 +107,17 @@ def test_a_single_row_is_set_against_every_training():
     assert found.values == pytest.approx((1.5, 1.0, 2.0))
 
 
+def test_unequal_numbers_of_trainings_are_drawn_on_their_own():
+    """Images stay paired: what they share does not widen the interval."""
+    images = normal(60)
+    ours, theirs = np.stack([images + 3] * 3), np.stack([images - 1, images + 1])
+    found = stats.difference(ours, theirs, RESAMPLES)
+    assert found.values == pytest.approx((3, 2, 4))
+    assert stats.p_value(ours, theirs, RESAMPLES) == pytest.approx(
+        2 * scipy.stats.norm.sf(3 / np.sqrt(1 / 2)), rel=0.2
+    )
+
+
 def test_the_difference_is_ours_minus_theirs():
     found = stats.difference(np.full(9, 3.0), np.full(9, 1.0), 50)
     assert found.values == pytest.approx((2, 2, 2), rel=1e-12)
@@ -150,7 +161,9 @@ def test_the_p_value_is_that_of_a_normal_mean():
     """40 images whose mean is twice its standard error from zero."""
     images = np.random.default_rng(0).normal(size=40)
     images = (images - images.mean()) / images.std()
-    p = stats.p_value(images + 2 / np.sqrt(40), 20_000)
+    nothing = np.zeros(40)
+    p = stats.p_value(images + 2 / np.sqrt(40), nothing, 20_000)
     assert p == pytest.approx(0.0455, abs=0.004)
-    assert stats.p_value(images, 200) == pytest.approx(1)
-    assert stats.p_value(np.ones(40), 200) == 0
+    assert stats.p_value(images, nothing, 200) == pytest.approx(1)
+    assert stats.p_value(np.ones(40), nothing, 200) == 0
+    assert stats.p_value(nothing, nothing, 200) == 1
