@@ -243,7 +243,10 @@ def fit(study: Study, lesson: Lesson) -> Trained:
         grown = Continued if before.network == lesson.network else Widened
         task = grown(task, fit(study, before), before.all_epochs)
     seed = settings.seed + lesson.seed + lesson.all_epochs - lesson.epochs  # no draw comes again
-    return learning.fit(task, faces, seed, replace(training, epochs=lesson.epochs))
+    rate = training.learning_rate * lesson.rate
+    return learning.fit(
+        task, faces, seed, replace(training, epochs=lesson.epochs, learning_rate=rate)
+    )
 
 
 def networks(study: Study) -> dict[tuple[str, int], Reference]:

@@ -228,6 +228,17 @@ def test_another_seed_is_another_training(lessons):
     assert len(keys) == 2
 
 
+def test_a_lesson_has_a_share_of_the_learning_rate(lessons, monkeypatch):
+    rates = []
+    fit = refs.learning.fit
+    monkeypatch.setattr(
+        refs.learning, "fit", lambda *given: rates.append(given[-1].learning_rate) or fit(*given)
+    )
+    keys = {refs.fit(lessons, Lesson("xie", 1, rate=share)).key for share in (1.0, 0.5)}
+    assert rates == [1e-3, 5e-4]
+    assert len(keys) == 2
+
+
 def test_budgets_count_both_courses_of_a_continued_training(lessons):
     first = Lesson("xie", 1, start=Lesson("xie", 1))
     chosen = (first, first.again(1))
