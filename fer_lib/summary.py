@@ -13,7 +13,7 @@ import pandas as pd
 from fer_lib import files, paper
 from fer_lib.config import REPORTS, ROOT
 
-FIELD = ("references", "lead", "cost", "remaining")
+FIELD = ("references", "lead", "cost", "remaining", "budgets")
 #: By leader in lead.csv, who races there.
 RACES = {
     "mixture": "Of all that learns from nothing or from clean images",
@@ -83,7 +83,11 @@ def _table(table: pd.DataFrame, metric: str, printed: dict, digits: int) -> str:
 
 
 def _field(
-    table: pd.DataFrame, lead: pd.DataFrame, cost: pd.DataFrame, remaining: pd.DataFrame
+    table: pd.DataFrame,
+    lead: pd.DataFrame,
+    cost: pd.DataFrame,
+    remaining: pd.DataFrame,
+    budgets: pd.DataFrame,
 ) -> list[str]:
     """Every method in the `native` protocol, who leads, and how far that is from the oracle."""
     levels = sorted(lead["level"].unique())
@@ -95,11 +99,11 @@ def _field(
         rows.append(f"| {row.label} | {row.learns} | {values} |")
     labels = cost.set_index("method")["label"]
     leads = (_lead(labels, *part) for part in lead.groupby("leader", sort=False))
-    return ["\n".join(rows), *leads, *_remaining(remaining)]
+    return ["\n".join(rows), *leads, *_remaining(remaining, labels, budgets)]
 
 
-def _remaining(table: pd.DataFrame) -> list[str]:
-    """What is left to gain, if an oracle says so."""
+def _remaining(table: pd.DataFrame, labels: pd.Series, budgets: pd.DataFrame) -> list[str]:
+    """What is at least left to gain, if there is an oracle, and how much longer that one learnt."""
     if table.empty:
         return []
     gaps = "; ".join(
@@ -107,7 +111,12 @@ def _remaining(table: pd.DataFrame) -> list[str]:
         f" {row.share:.1%} of what it gains"
         for row in table.itertuples()
     )
-    return [f"The oracle, the same network with four times the arithmetic, is {gaps}."]
+    seen = budgets.set_index("network")["images seen"]
+    oracle, ours = (seen[labels[name]] for name in ("compact-large", "compact"))
+    return [
+        f"The oracle, the same network with four times the arithmetic, is {gaps}. It grew from ours"
+        f" and saw {oracle:,} images in all, ours {ours:,}: what more learning would bring is open."
+    ]
 
 
 def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:
