@@ -102,21 +102,32 @@ def _scores(output: torch.Tensor, reference: torch.Tensor, protocol: Protocol) -
 
 
 ROW = ["protocol", "method", "seed", "noise", "level"]
+POOLED = [column for column in ROW if column != "seed"]
 
 
 def summarise(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
     """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level.
 
-    Means over the images with 95% bootstrap intervals; `psnr` is the mean of each image's PSNR.
+    Means over the `n` images with 95% bootstrap intervals; `psnr` is the mean of each image's PSNR.
     What was scored with the correction for clipping stands in columns of its own, named
     METRIC_corrected.
     """
+    return _versions(scores, ROW, resamples)
+
+
+def pool(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """The same over all seeds, with intervals over trainings and images; `n` counts both."""
+    return _versions(scores, POOLED, resamples)
+
+
+def _versions(scores: pd.DataFrame, row: list[str], resamples: int) -> pd.DataFrame:
+    """The summary of the outputs as they are, and beside it that of the corrected ones, if any."""
     versions = dict(tuple(scores.groupby("corrected", sort=False)))
-    plain = _summarise(versions[False], resamples)
+    plain = _means(versions[False], row, resamples)
     if True not in versions:
         return plain
-    corrected = _summarise(versions[True], resamples).drop(columns="n").set_index(ROW)
-    return plain.join(corrected.rename(columns=_corrected), on=ROW)
+    corrected = _means(versions[True], row, resamples).drop(columns="n").set_index(row)
+    return plain.join(corrected.rename(columns=_corrected), on=row)
 
 
 def _corrected(column: str) -> str:
@@ -125,15 +136,13 @@ def _corrected(column: str) -> str:
     return "_".join([metric, "corrected", *end])
 
 
-def _summarise(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
+def _means(scores: pd.DataFrame, row: list[str], resamples: int) -> pd.DataFrame:
     rows = []
-    for key, group in scores.groupby(ROW, sort=False):
-        ssim = stats.mean(group["ssim"].to_numpy(), resamples)
-        mse = stats.mean(group["mse"].to_numpy(), resamples)
-        numbers = [len(group), ssim.mean, ssim.lo, ssim.hi, mse.mean, mse.lo, mse.hi]
-        rows.append([*key, *numbers, group["psnr"].mean()])
+    for key, group in scores.groupby(row, sort=False):
+        ssim, mse = (stats.mean(matrix(group, name), resamples) for name in ("ssim", "mse"))
+        rows.append([*key, len(group), *ssim.values, *mse.values, group["psnr"].mean()])
     columns = ["n", "ssim", "ssim_lo", "ssim_hi", "mse", "mse_lo", "mse_hi", "psnr"]
-    return pd.DataFrame(rows, columns=[*ROW, *columns])
+    return pd.DataFrame(rows, columns=[*row, *columns])
 
 
 def matrix(scores: pd.DataFrame, metric: str, **where) -> np.ndarray:
@@ -141,18 +150,6 @@ def matrix(scores: pd.DataFrame, metric: str, **where) -> np.ndarray:
     for column, value in where.items():
         scores = scores[scores[column] == value]
     return scores.pivot(index="seed", columns="id", values=metric).to_numpy()
-
-
-def pool(scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
-    """SSIM and MSE of each protocol, method and level over all seeds, with intervals."""
-    rows = []
-    for key, group in scores.groupby(["protocol", "method", "level"], sort=False):
-        row = dict(zip(("protocol", "method", "level"), key, strict=True))
-        for metric in ("ssim", "mse"):
-            estimate = stats.mean(matrix(group, metric), resamples)
-            row |= {metric: estimate.mean, f"{metric}_lo": estimate.lo, f"{metric}_hi": estimate.hi}
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def text(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFrame:

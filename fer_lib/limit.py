@@ -47,12 +47,13 @@ def remaining(scores: pd.DataFrame, ours: str, oracle: str, resamples: int) -> p
 
     Returns level; by how much the oracle's SSIM is higher, paired, with its interval; and `share`,
     what ours gains over the noisy input of what the oracle gains over it. No rows where `scores`
-    has no oracle.
+    has no oracle. Of ours, only the trainings that an oracle has grown from count.
     """
     rows = []
     plain = scores[~scores["corrected"] & (scores["level"] > 0)]
-    known = (plain["method"] == oracle).any()
-    for level, group in plain.groupby("level") if known else ():
+    seeds = plain["seed"][plain["method"] == oracle]
+    plain = plain[plain["seed"].isin(seeds) | (plain["method"] == "noisy")]
+    for level, group in plain.groupby("level") if len(seeds) else ():
         own, best, noisy = (
             evaluation.matrix(group, "ssim", method=name) for name in (ours, oracle, "noisy")
         )

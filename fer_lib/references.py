@@ -17,6 +17,7 @@ from torch import nn
 from fer_lib import (
     checkpoint,
     clipping,
+    cost,
     denoisers,
     evaluation,
     learning,
@@ -28,6 +29,7 @@ from fer_lib import (
 from fer_lib.config import WORK, Lesson, ReferenceConfig
 from fer_lib.denoisers import Strengths
 from fer_lib.evaluation import Method
+from fer_lib.ferplus import SIDE
 from fer_lib.learning import Trained
 from fer_lib.linear import Components
 from fer_lib.mixture import Mixture, Place
@@ -280,28 +282,44 @@ def _named(study: Study, lesson: Lesson) -> tuple[str, str]:
 
 def budgets(study: Study) -> pd.DataFrame:
     """What the lessons took: one row a network, with the number of its trainings, and of the first
-    of them the images seen, how many of them different, minutes where it was trained, the last
-    epoch's loss, and by which share it fell in the last fifth of the epochs since the learning rate
-    last rose."""
-    rows = {}
-    for lesson in study.settings.references.networks:
-        if lesson.seed:
-            continue
-        courses = [fit(study, course).history for course in lesson.courses]
-        own = lesson.network == "cae-denoising"
-        faces = len(study.side("train")[0] if own else study.untested())
-        each = faces if own else study.settings.references.training.epoch_images
-        loss = [epoch["train_loss"] for epoch in courses[-1]]
-        again = [other.again(0) for other in study.settings.references.networks]
-        rows[_named(study, lesson)[1]] = {
-            "trainings": again.count(lesson),
-            "images seen": lesson.images(each, faces),
-            "different faces": faces,
-            "minutes": sum(epoch["seconds"] for course in courses for epoch in course) / 60,
-            "last loss": loss[-1],
-            "fell": 1 - loss[-1] / loss[len(loss) * 4 // 5 - 1],
-        }
+    of them the images seen, how many of them different, the arithmetic of their way forward (`cost`
+    says what is counted), minutes where it was trained, the last epoch's loss, and by which share
+    it fell in the last fifth of the epochs since the learning rate last rose."""
+    lessons = study.settings.references.networks
+    again = [lesson.again(0) for lesson in lessons]
+    rows = {
+        _named(study, lesson)[1]: {"trainings": again.count(lesson), **_budget(study, lesson)}
+        for lesson in lessons
+        if not lesson.seed
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _budget(study: Study, lesson: Lesson) -> dict[str, float]:
+    own = lesson.network == "cae-denoising"
+    faces = len(study.side("train")[0] if own else study.untested())
+    each = faces if own else study.settings.references.training.epoch_images
+    courses = {course: fit(study, course) for course in lesson.courses}
+    history = [epoch for course in courses.values() for epoch in course.history]
+    loss = [epoch["train_loss"] for epoch in courses[lesson].history]
+    work = sum(
+        course.own_images(each, faces) * _operations(course.network, fitted.model)
+        for course, fitted in courses.items()
+    )
+    return {
+        "images seen": lesson.images(each, faces),
+        "different faces": faces,
+        "trillion operations": work / 1e12,
+        "minutes": sum(epoch["seconds"] for epoch in history) / 60,
+        "last loss": loss[-1],
+        "fell": 1 - loss[-1] / loss[len(loss) * 4 // 5 - 1],
+    }
+
+
+def _operations(name: str, model: nn.Module) -> int:
+    """The arithmetic for one image."""
+    method, image = trained(name, model).method, torch.zeros(1, 1, SIDE, SIDE)
+    return cost.flops(lambda noisy: method(noisy, PROTOCOLS["native"], 0.0), image)
 
 
 def trained(name: str, model: nn.Module) -> Reference:

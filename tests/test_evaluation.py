@@ -276,8 +276,20 @@ def test_pooling_takes_trainings_and_images():
     assert pooled["ssim"][0] == pytest.approx(scores["ssim"].mean())
     assert pooled["mse"][0] == pytest.approx(scores["mse"].mean())
     assert pooled["mse_lo"][0] < pooled["mse"][0] < pooled["mse_hi"][0]
+    assert pooled["n"][0] == 60
     pooled = pooled.assign(ssim=0.51, ssim_lo=0.4444, ssim_hi=0.6)
     assert evaluation.text(pooled, "ssim", 3)["ssim"].tolist() == ["0.510 [.444, .600]"]
+
+
+def test_pooled_intervals_hold_the_spread_between_trainings_in_both_versions():
+    """Averaging the intervals of single trainings would not."""
+    scores = fake_scores().assign(ssim=lambda table: 0.4 + 0.2 * table["seed"])
+    both = pd.concat([scores, scores.assign(corrected=True, ssim=scores["ssim"] / 2)])
+    pooled = evaluation.pool(both, 500)
+    whole = pooled[["ssim_lo", "ssim", "ssim_hi"]].to_numpy()[0]
+    half = pooled[["ssim_corrected_lo", "ssim_corrected", "ssim_corrected_hi"]].to_numpy()[0]
+    assert whole == pytest.approx(np.array([0.4, 0.5, 0.6]))
+    assert half == pytest.approx(whole / 2)
 
 
 def verdicts(faces, method, levels=LEVELS) -> pd.DataFrame:

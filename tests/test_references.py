@@ -10,6 +10,7 @@ import torch
 from fer_lib import (
     checkpoint,
     config,
+    cost,
     denoisers,
     linear,
     metrics,
@@ -250,6 +251,9 @@ def test_budgets_count_both_courses_of_a_continued_training(lessons):
     courses = [refs.fit(lessons, lesson).history for lesson in (chosen[0], chosen[0].start)]
     seconds = sum(epoch["seconds"] for history in courses for epoch in history)
     assert table["minutes"].iloc[0] == pytest.approx(seconds / 60)
+    image = torch.zeros(1, 1, 48, 48)
+    operations = cost.flops(restoration.RESTORATIONS["xie"].build(0), image)
+    assert table["trillion operations"].iloc[0] == pytest.approx(32 * operations / 1e12)
 
 
 def test_both_mirror_images_have_the_same_say(noisy):
