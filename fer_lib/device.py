@@ -26,6 +26,14 @@ def can_compile(where: torch.device) -> bool:
     return where.type == "cpu" and _has_compiler()
 
 
+def compile_each_shape() -> None:
+    """From now on torch.compile forgets other networks, and makes a program for each shape of image
+    instead of one for all. Neighbor2Neighbor shows images and their halves, and for the one program
+    of both torch 2.14 fails on CPUs: "cannot determine truth value of Relational"."""
+    torch.compiler.reset()
+    torch._dynamo.config.automatic_dynamic_shapes = False
+
+
 def _has_compiler() -> bool:
     return any(map(shutil.which, ("c++", "g++", "clang++")))
 

@@ -19,6 +19,7 @@ from fer_lib import (
     clipping,
     cost,
     denoisers,
+    device,
     evaluation,
     learning,
     linear,
@@ -244,6 +245,8 @@ def fit(study: Study, lesson: Lesson) -> Trained:
     if before := lesson.start:
         grown = Continued if before.network == lesson.network else Widened
         task = grown(task, fit(study, before), before.all_epochs)
+    if training.compile:
+        device.compile_each_shape()
     seed = settings.seed + lesson.seed + lesson.all_epochs - lesson.epochs  # no draw comes again
     rate = training.learning_rate * lesson.rate
     return learning.fit(

@@ -12,6 +12,7 @@ from fer_lib import (
     config,
     cost,
     denoisers,
+    device,
     linear,
     metrics,
     mixture,
@@ -200,6 +201,16 @@ def test_a_lesson_starts_from_the_weights_of_another(lessons, monkeypatch):
     assert step.history[0]["train_loss"] < first.history[0]["train_loss"]
     again = refs.fit(lessons, Lesson("xie", 1)).model.state_dict()
     assert all(torch.equal(again[name], x) for name, x in first.model.state_dict().items())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not device.can_compile(device.best()), reason="no compiler")
+def test_a_compiled_network_may_meet_several_shapes(lessons):
+    """Neighbor2Neighbor shows it whole images and halves."""
+    references = lessons.settings.references
+    references = replace(references, training=replace(references.training, compile=True))
+    lessons.settings = replace(lessons.settings, references=references)
+    assert len(refs.fit(lessons, Lesson("neighbor2neighbor", 1)).history) == 1
 
 
 def test_what_a_continued_training_is_made_of(lessons):
