@@ -259,6 +259,7 @@ PROFILES = {
             networks=(
                 Lesson("compact", 2),
                 Lesson("compact", 2, seed=1),
+                Lesson("compact", 1),
                 Lesson("compact-large", 1, start=Lesson("compact", 2)),
             ),
             trend=_trend(2, 48, shorter=1, fewer=24),
