@@ -34,7 +34,7 @@ rule report:
         REPORTS / RUN / "run.json",
         [REPORTS / RUN / f"{chapter.name}.html" for chapter in chapters.CHAPTERS],
     shell:
-        "{sys.executable} -m fer_lib.pages {RUN}"
+        "{sys.executable} -m fer_lib.run.pages {RUN}"
 
 
 for chapter in chapters.CHAPTERS:
@@ -53,4 +53,4 @@ for chapter in chapters.CHAPTERS:
         # Snakemake caps OMP_NUM_THREADS at a rule's threads; PyTorch is to have them all.
         threads: THREADS
         shell:
-            "{sys.executable} -m fer_lib.notebook {output.notebook} {input.settings}"
+            "{sys.executable} -m fer_lib.run.execute {output.notebook} {input.settings}"

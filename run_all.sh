@@ -66,4 +66,4 @@ install() {
 
 python=$(environment)
 install "$python"
-exec "$python" -m fer_lib.cli "$@"
+exec "$python" -m fer_lib.run.cli "$@"

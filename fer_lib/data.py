@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fer_lib import ferplus, files, sources
 from fer_lib.config import Config, UserError
-from fer_lib.ferplus import SIDE
+from fer_lib.readers import ferplus, sources
+from fer_lib.readers.ferplus import SIDE
+from fer_lib.tools import files
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from fer_lib import checkpoint, learning, references, restoration
+from fer_lib import learning
 from fer_lib.config import ROOT, UserError
+from fer_lib.methods import supervision, table
+from fer_lib.tools import weights
 
 #: Where published networks lie: `publish` puts them there.
 NETWORKS = ROOT / "reports" / "ferplus-cpu" / "networks"
@@ -48,10 +50,10 @@ def published(name: str) -> nn.Module:
     Raises UserError if there is none.
     """
     found = [(_name(file), file) for file in sorted(NETWORKS.glob("*.safetensors"))]
-    known = sorted({other for other, _ in found if other in restoration.RESTORATIONS})
+    known = sorted({other for other, _ in found if other in supervision.RESTORATIONS})
     if name not in known:
         raise UserError(f"no published network {name!r}: choose one of {', '.join(known)}")
-    task = restoration.RESTORATIONS[name]
+    task = supervision.RESTORATIONS[name]
     return learning.load(task, max((f for other, f in found if other == name), key=_rank)).model
 
 
@@ -61,7 +63,7 @@ def _name(file: Path) -> str:
 
 
 def _rank(file: Path) -> tuple[int, int]:
-    facts = checkpoint.load(file)[1]
+    facts = weights.load(file)[1]
     return facts["training"]["epochs"] + facts.get("after", 0), -facts["seed"]
 
 
@@ -82,9 +84,9 @@ def _to_unit(images: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
     """(N, 1, H, W) in [0, 1] -> the same, some at a time, by the method that leads chapter 6."""
-    method = references.mirrored(references.restorer(model.to(planes.device)))
+    method = table.mirrored(table.restorer(model.to(planes.device)))
     some = max(1, PIXELS // planes[0].numel())
-    return torch.cat([method(part, references.GRAY, None) for part in planes.split(some)])
+    return torch.cat([method(part, table.GRAY, None) for part in planes.split(some)])
 
 
 def _like(restored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from IPython.display import Image, display
 
-from fer_lib import files
+from fer_lib.tools import files
 
 #: A figure's inch is an inch of the page (96 CSS pixels), so 10 point text in it is 10 point
 #: text on the page; each CSS pixel has 1.5 of the file's, for sharp screens.

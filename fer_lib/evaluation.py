@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib import clipping, metrics, pipeline, stats
+from fer_lib import metrics, pipeline, stats
+from fer_lib.methods import clipping
 from fer_lib.noise import PROTOCOLS, Protocol
 from fer_lib.other_noise import NOISES
-from fer_lib.progress import Progress
+from fer_lib.tools.progress import Progress
 
 #: A method: noisy images of a protocol, and the noise level if it is to know -> images to score.
 #: It gets all images at once, and bounds its own memory.

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from fer_lib import checkpoint, device, progress
 from fer_lib.config import TrainConfig
+from fer_lib.tools import device, progress, weights
 
 
 class Task(Protocol):
@@ -69,16 +69,16 @@ def fit(task: Task, faces: np.ndarray, seed: int, settings: TrainConfig) -> Trai
     checkpoint.
     """
     made_of = {**task.facts(), "training": asdict(settings), "seed": seed}
-    made_of["faces"] = checkpoint.digest(faces)
-    folder = checkpoint.folder(task.name, ("learning", *task.recipe), **made_of)
-    if published := checkpoint.published(folder.name):
+    made_of["faces"] = weights.digest(faces)
+    folder = weights.folder(task.name, ("learning", *task.recipe), **made_of)
+    if published := weights.published(folder.name):
         return load(task, published)
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / "lock"):
         run = _Run(task, settings, seed, made_of)
         file = folder / "checkpoint.safetensors"
         if file.exists():
-            run.restore(*checkpoint.load(file))
+            run.restore(*weights.load(file))
         _epochs(run, torch.tensor(faces), file)
     return Trained(run.model.eval(), run.history, run.gradients, folder.name)
 
@@ -89,9 +89,9 @@ def load(task: Task, file: Path) -> Trained:
 
     Raises UserError for a damaged file.
     """
-    tensors, facts = checkpoint.load(file)
+    tensors, facts = weights.load(file)
     model = task.build(facts["seed"])
-    model.load_state_dict(checkpoint.nested("model", tensors))
+    model.load_state_dict(weights.nested("model", tensors))
     model = model.to(device.best()).eval()
     return Trained(model, facts["history"], facts["gradients"], file.stem)
 
@@ -110,7 +110,7 @@ def _epochs(run: "_Run", faces: torch.Tensor, file: Path) -> None:
             start = time.monotonic()
             loss, norms = _epoch(run, faces, images, step, bar)
             run.record(epoch, loss, time.monotonic() - start, norms)
-            checkpoint.save(file, run.tensors(), **run.facts())
+            weights.save(file, run.tensors(), **run.facts())
 
 
 def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[float, list]:
@@ -200,11 +200,11 @@ class _Run:
         return self.made_of | {"history": self.history, "gradients": self.gradients}
 
     def restore(self, tensors: dict[str, torch.Tensor], facts: dict) -> None:
-        self.model.load_state_dict(checkpoint.nested("model", tensors))
+        self.model.load_state_dict(weights.nested("model", tensors))
         self.generator.set_state(tensors["generator"])
         parameters = list(self.model.parameters())
         state: dict[int, dict] = {number: {} for number in range(len(parameters))}
-        for name, tensor in checkpoint.nested("adam", tensors).items():
+        for name, tensor in weights.nested("adam", tensors).items():
             number, moment = name.split(".")
             if tensor.ndim:  # fused Adam reads memory as it lies: moments must lie as the weights
                 tensor = torch.empty_like(parameters[int(number)]).copy_(tensor)

@@ -9,8 +9,9 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fer_lib import files, metrics
+from fer_lib import metrics
 from fer_lib.config import UserError
+from fer_lib.tools import files
 
 GRAY = ("1", "L", "LA")  # modes of Pillow that hold no colour
 

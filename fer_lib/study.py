@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib import config, data, files, training
+from fer_lib import config, data, training
 from fer_lib.config import REPORTS, WORK, Config
 from fer_lib.learning import Trained
+from fer_lib.tools import files
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fer_lib import config, learning, models, pipeline
+from fer_lib import autoencoder, config, learning, pipeline
 from fer_lib.config import Config, ModelConfig
 from fer_lib.learning import Trained
 
@@ -28,7 +28,7 @@ class Reconstruction:
         return {"model": asdict(self.model)}
 
     def build(self, seed: int) -> nn.Module:
-        return models.build(self.model, seed)
+        return autoencoder.build(self.model, seed)
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Network input, which is the target too: (N, 3, 96, 96) in [-1, 1]."""

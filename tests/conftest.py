@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_lib import config, data, ferplus, sources
+from fer_lib import config, data
+from fer_lib.readers import ferplus, sources
 
 #: Small tensors are no work for several threads, which get in each other's way (read by torch).
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from fer_lib import config, models
+from fer_lib import autoencoder, config
 from fer_lib.config import Lesson, ModelConfig, TrainConfig, UserError
 
 #: The paper's own words; only the smallest profiles leave them.
@@ -20,7 +20,7 @@ def test_every_profile_loads_and_builds_a_network(name, variant):
     settings = config.load(name)
     assert settings.profile == name
     with torch.device("meta"):  # width 1 costs no memory there
-        model = models.CAE(config.model_config(settings, variant))
+        model = autoencoder.CAE(config.model_config(settings, variant))
     assert model(torch.empty(2, 3, 96, 96, device="meta")).shape == (2, 3, 96, 96)
 
 
@@ -171,7 +171,9 @@ def test_settings_are_plain_values_for_json():
 
 
 def test_words_are_checked_without_importing_torch():
-    code = "import sys, fer_lib.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    code = (
+        "import sys, fer_lib.run.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -21,8 +21,9 @@ from conftest import (
 )
 from PIL import Image
 
-from fer_lib import config, data, ferplus, sources
+from fer_lib import config, data
 from fer_lib.config import UserError
+from fer_lib.readers import ferplus, sources
 
 pytestmark = pytest.mark.usefixtures("work")
 VOTES, LABELS = "fer2013new.csv", "FER2013Train/label.csv"

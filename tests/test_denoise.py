@@ -4,21 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import (
-    checkpoint,
-    config,
-    data,
-    denoise,
-    evaluation,
-    learning,
-    pipeline,
-    publish,
-    references,
-)
+from fer_lib import config, data, denoise, evaluation, learning, pipeline
 from fer_lib.config import ROOT, ModelConfig, TrainConfig, UserError
+from fer_lib.methods import table
+from fer_lib.methods.supervision import RESTORATIONS, DenoisingAutoencoder
+from fer_lib.methods.table import Continued, Widened
 from fer_lib.noise import PROTOCOLS
-from fer_lib.references import Continued, Widened
-from fer_lib.restoration import RESTORATIONS, DenoisingAutoencoder
+from fer_lib.run import publish
+from fer_lib.tools import weights
 from fer_lib.training import Reconstruction
 
 ONCE = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-3, gradient_epochs=0)
@@ -27,9 +20,9 @@ PUBLISHED = sorted((ROOT / "reports").glob("*/networks/*.safetensors"))
 
 @pytest.fixture
 def trained(pictures, tmp_path, monkeypatch) -> learning.Trained:
-    monkeypatch.setattr(checkpoint, "WORK", tmp_path / "work")
+    monkeypatch.setattr(weights, "WORK", tmp_path / "work")
     monkeypatch.setattr(publish, "WORK", tmp_path / "work")
-    monkeypatch.setattr(checkpoint, "ROOT", tmp_path)
+    monkeypatch.setattr(weights, "ROOT", tmp_path)
     monkeypatch.setenv("FER_HEADLESS", "1")
     return learning.fit(RESTORATIONS["compact"], pictures[:8], 3, ONCE)
 
@@ -63,7 +56,7 @@ def test_another_training_is_not_taken_from_it(networks, trained, pictures):
 
 def test_a_published_file_holds_weights_and_their_story_only(networks, trained):
     (file,) = networks.iterdir()
-    tensors, facts = checkpoint.load(file)
+    tensors, facts = weights.load(file)
     assert file.stem == trained.key
     assert all(name.startswith("model.") for name in tensors)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
@@ -160,9 +153,9 @@ def test_an_unknown_network_is_refused_with_the_known_ones(networks):
 def task_of(file) -> learning.Task:
     """What the training of a published network was."""
     name, _, _ = file.stem.rpartition("-")
-    facts = checkpoint.load(file)[1]
+    facts = weights.load(file)[1]
     if "continues" in facts:
-        start = checkpoint.published(facts["continues"])
+        start = weights.published(facts["continues"])
         before = learning.load(task_of(start), start)
         grown = Continued if _network(start) == _network(file) else Widened
         return grown(RESTORATIONS[name], before, facts["after"])
@@ -175,16 +168,16 @@ def task_of(file) -> learning.Task:
 
 
 def _network(file) -> str:
-    return checkpoint.load(file)[1]["network"]
+    return weights.load(file)[1]["network"]
 
 
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
 def test_what_is_published_is_what_the_code_would_train(file):
     """Its name is its key; with a stale one, nobody would find it."""
-    task, (_, facts) = task_of(file), checkpoint.load(file)
+    task, (_, facts) = task_of(file), weights.load(file)
     made_of = {**task.facts(), "training": facts["training"], "seed": facts["seed"]}
     recipe = ("learning", *task.recipe)
-    folder = checkpoint.folder(task.name, recipe, **made_of, faces=facts["faces"])
+    folder = weights.folder(task.name, recipe, **made_of, faces=facts["faces"])
     assert folder.name == file.stem
     assert len(facts["history"]) == facts["training"]["epochs"]
 
@@ -195,7 +188,7 @@ def test_what_is_published_knows_faces_that_it_never_saw(file):
     images, rows = data.read_orl()
     clean = pipeline.to_unit(torch.tensor(images[::40]))
     task, native = task_of(file), PROTOCOLS["native"]
-    sees = evaluation.network if task.name.startswith("cae") else references.restorer
+    sees = evaluation.network if task.name.startswith("cae") else table.restorer
     method = sees(learning.load(task, file).model)
     if isinstance(task, Reconstruction):
         constant = clean.flatten(1).var(dim=1).mean()
@@ -211,8 +204,8 @@ def test_only_a_finished_training_is_published(trained, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no training 'compact-x' in the work folder"):
         publish.publish("compact-x", tmp_path)
     file = tmp_path / "work" / "models" / trained.key / "checkpoint.safetensors"
-    tensors, facts = checkpoint.load(file)
-    checkpoint.save(file, tensors, **facts | {"history": []})
+    tensors, facts = weights.load(file)
+    weights.save(file, tensors, **facts | {"history": []})
     with pytest.raises(UserError, match="has not finished"):
         publish.publish(trained.key, tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))

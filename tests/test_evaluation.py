@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_lib import clipping, config, evaluation, metrics, models, pipeline
+from fer_lib import autoencoder, config, evaluation, metrics, pipeline
+from fer_lib.methods import clipping
 from fer_lib.noise import PROTOCOLS
 
 NAMES = ("literal", "intended", "native")
@@ -208,7 +209,7 @@ def test_a_network_sees_96_pixels_in_its_own_range(faces):
 
 
 def test_a_real_network_can_be_scored(faces):
-    model = models.build(config.ModelConfig(width=1 / 32), 0).eval()
+    model = autoencoder.build(config.ModelConfig(width=1 / 32), 0).eval()
     scores = score(faces, {("cae", 0): evaluation.network(model)}, (0.15,))
     assert scores["ssim"].between(-1, 1).all()
     assert scores["mse"].between(1e-4, 1).all()

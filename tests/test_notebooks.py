@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from fer_lib import chapters
 from fer_lib.config import NOTEBOOKS, ROOT
+from fer_lib.run import chapters
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 PARAMETERS = {"profile": "quick", "data_path": "", "seed": 0, "seeds": 0}

@@ -6,7 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from fer_lib import chapters, cli, config, evaluation, summary
+from fer_lib import config, evaluation
+from fer_lib.report.html import summary
+from fer_lib.run import chapters, cli
 
 README = (config.ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = README.split(summary.START)[1].split(summary.END)[0]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import checkpoint, config, learning, models, pipeline, training
+from fer_lib import autoencoder, config, learning, pipeline, training
 from fer_lib.config import PROFILES, ModelConfig, TrainConfig, UserError
+from fer_lib.tools import weights
 
 EPOCHS, BATCH = 3, 8  # 12 pictures: a batch of 8 and one of 4
 STEPS = 2
@@ -31,7 +32,7 @@ def pictures(pictures) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def work(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(checkpoint, "WORK", tmp_path)
+    monkeypatch.setattr(weights, "WORK", tmp_path)
     monkeypatch.setenv("FER_HEADLESS", "1")
     return tmp_path
 
@@ -40,7 +41,7 @@ def work(tmp_path, monkeypatch) -> Path:
 def whole(pictures, tmp_path_factory) -> learning.Trained:
     """The training that nothing interrupts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint, "WORK", tmp_path_factory.mktemp("whole"))
+        patch.setattr(weights, "WORK", tmp_path_factory.mktemp("whole"))
         return training.fit(pictures, "cae", 0, settings())
 
 
@@ -96,7 +97,7 @@ def checkpoint_file(work: Path) -> Path:
 @pytest.mark.parametrize(
     ("module", "name", "calls"),
     [
-        pytest.param(checkpoint, "save", 1, id="as epoch 2 is saved"),
+        pytest.param(weights, "save", 1, id="as epoch 2 is saved"),
         pytest.param(pipeline, "training_batch", STEPS, id="as epoch 2 begins"),
         pytest.param(pipeline, "training_batch", STEPS + 1, id="amid epoch 2"),
         pytest.param(pipeline, "training_batch", 2 * STEPS + 1, id="amid epoch 3"),
@@ -105,7 +106,7 @@ def checkpoint_file(work: Path) -> Path:
 )
 def test_a_resumed_training_equals_an_uninterrupted_one(pictures, whole, work, module, name, calls):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint, "WORK", work)
+        patch.setattr(weights, "WORK", work)
         stop_after(patch, module, name, calls)
         with pytest.raises(KeyboardInterrupt):
             training.fit(pictures, "cae", 0, settings())
@@ -126,7 +127,7 @@ def test_a_resumed_training_repeats_no_whole_epoch(pictures, work, monkeypatch):
 def test_a_finished_training_is_found_not_repeated(pictures, whole, monkeypatch):
     first = training.fit(pictures, "cae", 0, settings())
     stop_after(monkeypatch, pipeline, "training_batch", 0)
-    stop_after(monkeypatch, checkpoint, "save", 0)
+    stop_after(monkeypatch, weights, "save", 0)
     again = training.fit(pictures, "cae", 0, settings())
     assert_same(first, whole)
     assert_same(again, whole)
@@ -150,7 +151,7 @@ def test_an_epochs_loss_weighs_batches_by_their_size(pictures, monkeypatch):
     batches = recorded(monkeypatch)
     still = settings(epochs=1, batch_size=10, learning_rate=1e-12)
     trained = training.fit(pictures, "cae", 0, still)
-    model = models.build(ModelConfig(width=1 / 32), 0).train()
+    model = autoencoder.build(ModelConfig(width=1 / 32), 0).train()
     with torch.no_grad():
         losses = [(model(x) - x).square().mean().item() for x in batches]
     assert [len(x) for x in batches] == [10, 2]
@@ -189,14 +190,14 @@ def test_the_seed_decides_the_weights_whatever_the_global_state(pictures, work, 
     short = settings(epochs=1)
     first = training.fit(pictures, "cae", 0, short)
     other = training.fit(pictures, "cae", 1, short)
-    monkeypatch.setattr(checkpoint, "WORK", work / "again")
+    monkeypatch.setattr(weights, "WORK", work / "again")
     torch.manual_seed(12345)
     assert_same(training.fit(pictures, "cae", 0, short), first)
     assert differ(first, other)
 
 
 def test_training_changes_the_weights(whole):
-    start = models.build(ModelConfig(width=1 / 32), 0).state_dict()
+    start = autoencoder.build(ModelConfig(width=1 / 32), 0).state_dict()
     names = [name for name in start if name.endswith("weight")]
     assert not any(torch.equal(weights(whole)[name], start[name]) for name in names)
 
@@ -205,7 +206,7 @@ def test_one_step_is_adams(pictures, monkeypatch):
     """The first step of Adam moves each weight by the learning rate against its gradient's sign."""
     batches = recorded(monkeypatch)
     trained = training.fit(pictures, "cae", 0, settings(epochs=1, batch_size=12))
-    model = models.build(ModelConfig(width=1 / 32), 0).train()
+    model = autoencoder.build(ModelConfig(width=1 / 32), 0).train()
     (model(batches[0]) - batches[0]).square().mean().backward()
     moved, grads = [], []
     for before, after in zip(model.parameters(), trained.model.parameters(), strict=True):
@@ -240,7 +241,7 @@ def test_a_gradients_norm_is_the_mean_over_the_steps(pictures, monkeypatch):
     trained = training.fit(pictures, "cae", 0, still)
     # In the same memory layout: the first layers' gradients are small sums of large terms, which
     # float32 rounds differently, by up to 7%, in another.
-    model, norms = models.build(ModelConfig(width=1 / 32), 0).train(), []
+    model, norms = autoencoder.build(ModelConfig(width=1 / 32), 0).train(), []
     model = model.to(memory_format=torch.channels_last)
     for x in batches:
         x = x.contiguous(memory_format=torch.channels_last)
@@ -302,7 +303,7 @@ def test_whatever_makes_a_training_is_in_its_key(pictures):
         made = settings(**changes)
         model = replace(made.model, residual=residual)
         ingredients = {"model": vars(model), "training": vars(made.training)}
-        return checkpoint.key(RECIPE, **ingredients, seed=seed, faces=checkpoint.digest(faces))
+        return weights.key(RECIPE, **ingredients, seed=seed, faces=weights.digest(faces))
 
     other = pictures.copy()
     other[3, 5, 7] ^= 1
@@ -324,15 +325,15 @@ def test_whatever_makes_a_training_is_in_its_key(pictures):
 @pytest.fixture
 def copied_code(tmp_path, monkeypatch) -> Path:
     """A copy of the code that checkpoints are named after, to be edited."""
-    source = Path(checkpoint.__file__).parent
+    source = Path(weights.__file__).parent
     for name in RECIPE:
         (tmp_path / f"{name}.py").write_text((source / f"{name}.py").read_text())
-    monkeypatch.setattr(checkpoint, "__file__", str(tmp_path / "checkpoint.py"))
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "checkpoint.py"))
     return tmp_path
 
 
 def test_the_key_is_of_the_code_that_trains(copied_code):
-    before = checkpoint.key(RECIPE, seed=0)
+    before = weights.key(RECIPE, seed=0)
     changes = [
         ("models", "stride=2, padding=1", "stride=2, padding=1, bias=False"),
         ("models", "torch.relu(self.norm1", "torch.tanh(self.norm1"),
@@ -346,21 +347,21 @@ def test_the_key_is_of_the_code_that_trains(copied_code):
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
-        keys.add(checkpoint.key(RECIPE, seed=0))
+        keys.add(weights.key(RECIPE, seed=0))
         path.write_text(text)
     assert len(keys) == 1 + len(changes)
-    assert checkpoint.key(RECIPE, seed=0) == before
+    assert weights.key(RECIPE, seed=0) == before
 
 
 @pytest.mark.parametrize("module", RECIPE)
 def test_comments_docstrings_and_layout_leave_the_key(copied_code, module):
-    path, before = copied_code / f"{module}.py", checkpoint.key(RECIPE, seed=0)
+    path, before = copied_code / f"{module}.py", weights.key(RECIPE, seed=0)
     text = path.read_text()
     edited = re.sub(r'"""(.*?)"""', r'"""More words. \1"""', "# A comment.\n\n" + text, flags=re.S)
     edited = edited.replace("import torch\n", "import torch  # noqa\n")
     assert edited != text
     path.write_text(edited)
-    assert checkpoint.key(RECIPE, seed=0) == before
+    assert weights.key(RECIPE, seed=0) == before
 
 
 def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path):
@@ -370,9 +371,9 @@ def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path):
         "ab": torch.arange(5, dtype=torch.uint8),
     }
     facts = {"history": [{"loss": 0.1 + 0.2}], "none": None}
-    checkpoint.save(tmp_path / "x" / "file.safetensors", tensors, **facts)
-    loaded, told = checkpoint.load(tmp_path / "x" / "file.safetensors")
+    weights.save(tmp_path / "x" / "file.safetensors", tensors, **facts)
+    loaded, told = weights.load(tmp_path / "x" / "file.safetensors")
     assert told == facts
     assert loaded.keys() == tensors.keys()
     assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
-    assert checkpoint.nested("a", loaded).keys() == {"b", "c"}
+    assert weights.nested("a", loaded).keys() == {"b", "c"}

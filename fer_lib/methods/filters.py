@@ -1,0 +1,244 @@
+"""Denoisers that need no training: each has one strength, chosen per level on training images.
+
+They are the standard ones of scikit-image, scipy and PyWavelets, and BM3D where its package is
+installed. All are told the noise level, and at level 0 all return the images as they are.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.fft
+import scipy.ndimage
+import skimage.restoration
+import torch
+
+from fer_lib import metrics
+from fer_lib.config import UserError
+from fer_lib.methods import clipping
+from fer_lib.other_noise import NOISES
+from fer_lib.tools.progress import Progress
+
+#: The columns of a table of `curves`.
+CURVES = ["method", "noise", "level", "scale", "corrected", "strength", "ssim"]
+#: One image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
+Filter = Callable[[np.ndarray, float, float], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """One method.
+
+    label: for a table. strength: what its one parameter is. grid: the values that `curves` tries,
+    from weak to strong. package: what it needs beyond the library's dependencies, "" for nothing.
+    """
+
+    label: str
+    denoise: Filter
+    strength: str
+    grid: tuple[float, ...]
+    package: str = ""
+
+
+def _identity(image, level, strength):
+    return image
+
+
+def _band_limit(image, level, strength):
+    """An ideal low-pass on the cosine transform, whose mirrored borders do not ring."""
+    waves = scipy.fft.dctn(image, norm="ortho")
+    rows, columns = (np.arange(size) / (2 * size) for size in image.shape)  # cycles a pixel
+    waves[np.hypot(rows[:, None], columns) > strength] = 0
+    return scipy.fft.idctn(waves, norm="ortho")
+
+
+def _gaussian(image, level, strength):
+    return scipy.ndimage.gaussian_filter(image, strength)
+
+
+def _median(image, level, strength):
+    return scipy.ndimage.median_filter(image, size=int(strength))
+
+
+def _bilateral(image, level, strength):
+    """Tomasi & Manduchi 1998, equation 5; a spread of 2 pixels over space, cut at 6, is fixed.
+
+    Written out because that of scikit-image 0.26 reads its table of spatial weights with a wrong
+    stride: the centre of its kernel, measured with a dot, has no weight.
+    """
+    padded = np.pad(image, 6, mode="symmetric")
+    total = weights = 0
+    for row, column in np.ndindex(13, 13):
+        shifted = padded[row : row + image.shape[0], column : column + image.shape[1]]
+        distance = ((row - 6) ** 2 + (column - 6) ** 2) / 2**2
+        distance = distance + ((shifted - image) / (strength * level)) ** 2
+        weight = np.exp(-distance / 2)
+        total, weights = total + weight * shifted, weights + weight
+    return total / weights
+
+
+def _total_variation(image, level, strength):
+    """Chambolle 2004, of the Rudin-Osher-Fatemi model."""
+    return skimage.restoration.denoise_tv_chambolle(image, weight=strength * level)
+
+
+def _wavelet(image, level, strength):
+    """BayesShrink (Chang, Yu & Vetterli 2000), the default rule, with soft thresholds."""
+    return skimage.restoration.denoise_wavelet(
+        image, sigma=strength * level, wavelet="db2", wavelet_levels=3, rescale_sigma=False
+    )
+
+
+def _non_local_means(image, level, strength):
+    """Buades, Coll & Morel 2005, section 5: 5x5 patches in a window of 15x15.
+
+    `sigma` stays 0: taking 2 level^2 from the distances, more than clamped noise puts there, makes
+    all patches equal.
+    """
+    return skimage.restoration.denoise_nl_means(
+        image, patch_size=5, patch_distance=7, h=strength * level, fast_mode=True
+    )
+
+
+def _bm3d(image, level, strength):
+    """Dabov et al. 2007, with the exact variances of Makinen, Azzari & Foi 2020."""
+    import bm3d  # free for non-commercial use only, so never a requirement
+
+    return bm3d.bm3d(image, sigma_psd=strength * level)
+
+
+#: By the name in the column `method` of noise_evaluation.csv.
+DENOISERS = {
+    "noisy": Denoiser("noisy input", _identity, "none", (1,)),
+    "band-limit": Denoiser(
+        "band limit",
+        _band_limit,
+        "cut-off in cycles a pixel",
+        (0.5, 0.35, 0.28, 0.22, 0.18, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04),
+    ),
+    "gaussian": Denoiser(
+        "Gaussian filter",
+        _gaussian,
+        "standard deviation in pixels",
+        (0.3, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0),
+    ),
+    "median": Denoiser("median filter", _median, "side in pixels", (1, 3, 5, 7, 9, 11)),
+    "bilateral": Denoiser(
+        "bilateral filter",
+        _bilateral,
+        "spread over grays, in noise levels",
+        (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0),
+    ),
+    "tv": Denoiser(
+        "total variation",
+        _total_variation,
+        "weight, in noise levels",
+        (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0),
+    ),
+    "wavelet": Denoiser(
+        "wavelets, BayesShrink",
+        _wavelet,
+        "assumed noise, in noise levels",
+        (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0),
+    ),
+    "nlm": Denoiser(
+        "non-local means",
+        _non_local_means,
+        "decay of the weights, in noise levels",
+        (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5),
+    ),
+    "bm3d": Denoiser(
+        "BM3D", _bm3d, "assumed noise, in noise levels", (0.6, 0.8, 1.0, 1.2, 1.5), "bm3d"
+    ),
+}
+
+
+def absent(name: str) -> str:
+    """Why the method cannot run here, as one line for its row; "" if it can."""
+    package = _known(name).package
+    if not package or importlib.util.find_spec(package):
+        return ""
+    return (
+        f"{package} is not installed: pip install 'fer-denoise[{package}]' (its licence is for "
+        "non-commercial use only)"
+    )
+
+
+def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torch.Tensor:
+    """Denoise noisy (N, 1, H, W) in [0, 1] of a known level: the same shape, float32, in [0, 1].
+
+    Raises UserError for an unknown method and for one whose package is absent.
+    """
+    method, why = _known(name), absent(name)
+    if why:
+        raise UserError(why)
+    if level == 0:
+        return noisy
+    images = noisy.squeeze(1).double().numpy()
+    outputs = np.stack([method.denoise(image, level, strength) for image in images])
+    return torch.from_numpy(outputs).float().unsqueeze(1).clamp(0, 1)
+
+
+def curves(
+    clean: torch.Tensor,
+    levels: Sequence[float],
+    *,
+    ids,
+    seed: int,
+    names: Sequence[str] = (),
+    noise: str = "gaussian",
+) -> pd.DataFrame:
+    """Mean SSIM for every strength of every method's grid on TRAINING faces with their own noise.
+
+    clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
+    a seed of its own keeps it apart from the evaluation's. names: of methods, all that are not
+    absent if none are named. noise: a name of `other_noise.NOISES`. Returns method, noise, level,
+    scale (the level on which strengths are relative: of noise that is not Gaussian the root mean
+    square), corrected (whether the correction for clipping stands behind the method; Gaussian noise
+    only), strength and ssim (`metrics.ssim`), levels above 0 only.
+    """
+    names = names or [name for name in DENOISERS if not absent(name)]
+    levels = [level for level in levels if level > 0]
+    tables = []
+    with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:
+        for level in levels:
+            noisy = NOISES[noise][0](clean, level, ids, seed).clamp(0, 1)
+            gaussian = noise == "gaussian"
+            scale = level if gaussian else (noisy - clean).square().mean().sqrt().item()
+            for name in names:
+                curve = _curve(name, clean, noisy, scale, (False, True) if gaussian else (False,))
+                tables.append(curve.assign(method=name, noise=noise, level=level, scale=scale))
+                bar.advance(f"{name}, level {level:g}")
+    return pd.concat(tables, ignore_index=True)[CURVES]
+
+
+def _curve(name: str, clean, noisy, scale: float, versions: tuple[bool, ...]) -> pd.DataFrame:
+    rows = []
+    for strength in _known(name).grid:
+        output = apply(name, noisy, scale, strength)
+        for corrected in versions:
+            image = clipping.correct(output, scale) if corrected else output
+            rows.append((corrected, strength, metrics.ssim(image, clean, 1.0).mean().item()))
+    return pd.DataFrame(rows, columns=["corrected", "strength", "ssim"])
+
+
+#: Method -> level -> the scale and the strength for it.
+Strengths = dict[str, dict[float, tuple[float, float]]]
+
+
+def strengths(curves: pd.DataFrame, corrected: bool) -> Strengths:
+    """The strength of the best mean SSIM in `curves` of one noise, the weaker of equals."""
+    chosen = curves[curves["corrected"] == corrected]
+    best = chosen.loc[chosen.groupby(["method", "level"], sort=False)["ssim"].idxmax()]
+    return {
+        name: {row.level: (row.scale, row.strength) for row in rows.itertuples()}
+        for name, rows in best.groupby("method", sort=False)
+    }
+
+
+def _known(name: str) -> Denoiser:
+    if name not in DENOISERS:
+        raise UserError(f"unknown method {name!r}: choose one of {', '.join(DENOISERS)}")
+    return DENOISERS[name]

@@ -1,0 +1,228 @@
+"""Reports: figures with alt texts, and executed notebooks as self-contained HTML pages.
+
+The look is in `template/`, once for chapters and index alike. A page needs no network and no
+script: maths becomes MathML and pictures become data while the page is built.
+"""
+
+import functools
+import re
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+from bs4 import BeautifulSoup, Tag
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert.exporters.html import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat.v4 import new_markdown_cell, new_notebook
+from traitlets.config import Config
+
+from fer_lib.config import UserError
+from fer_lib.tools import files
+
+#: Widgets and scripts are left out: they would need the network.
+_SHOWN = ["text/html", "text/markdown", "text/latex", "image/png", "text/plain"]
+_SETTINGS = {
+    "NbConvertBase": {"display_data_priority": _SHOWN},
+    "CoalesceStreamsPreprocessor": {"enabled": True},
+    "TagRemovePreprocessor": {"enabled": True, "remove_cell_tags": ["remove-cell"]},
+}
+#: 0.93, 1e-05, < 1e-6, p = 0.04, 27 %, 30.1 dB, 0.91 ± 0.02, 30.9 [30.1, 31.2]
+_NUMBER = re.compile(
+    r"((p ?)?[<=] ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I
+)
+#: What latex2mathml leaves where it does not understand its input.
+_NOT_MATHS = re.compile(r"\\|<mi>&</mi>|<mo ?/>")
+#: A minus after an opening bracket, a comma or an equals sign is a sign, set without space.
+_SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?=&#x02212;)")
+
+
+def render(notebook: Path, page: Path, *, title: str, nav: list[tuple[str, str]]) -> None:
+    """Write an executed notebook as one HTML page that loads nothing from elsewhere.
+
+    nav: (label, relative href) of every chapter in reading order, this one included; the link
+        to index.html is added.
+    Raises UserError for maths that cannot be converted; an older page then stays as it was.
+    """
+    book = nbformat.read(notebook, as_version=4)
+    files.write_text(page, _export(book, page, title=title, nav=nav, embed=True))
+
+
+def index(
+    page: Path,
+    *,
+    title: str,
+    summary_markdown: str,
+    sections: list[tuple[str, str, str]],
+    run: dict,
+) -> None:
+    """Write the front page: summary, chapters, the files beside the page, and the run's facts.
+
+    sections: (label, relative href, one sentence); one without its page yet gets no link.
+    run: the facts as in run.json; dicts inside it become groups.
+    Raises UserError if the summary names a picture or page that is not there.
+    """
+    folder = page.parent
+    chapters = [
+        (label, href if (folder / href).exists() else "", text) for label, href, text in sections
+    ]
+    html = _export(
+        new_notebook(cells=[new_markdown_cell(f"# {title}\n\n{summary_markdown}")]),
+        page,
+        title=title,
+        nav=[(label, href) for label, href, _ in chapters if href],
+        chapters=chapters,
+        tables=[f"tables/{file.name}" for file in sorted(folder.glob("tables/*.csv"))],
+        figures=[f"figures/{file.name}" for file in sorted(folder.glob("figures/*.png"))],
+        run=run,
+    )
+    _check_links(html, page)
+    files.write_text(page, html)
+
+
+def _export(book, page: Path, *, embed: bool = False, **resources) -> str:
+    """The HTML of a notebook; `resources` reach the template by their names."""
+    metadata = {"path": str(page.parent)}
+    resources.update(metadata=metadata, page=page.name, headings=[])
+    html, _ = _exporter(embed).from_notebook_node(book, resources=resources)
+    return html
+
+
+@functools.cache
+def _exporter(embed: bool) -> "_Exporter":
+    """One for all pages: compiling its templates takes half a second."""
+    return _Exporter(
+        config=Config(_SETTINGS),
+        template_name="template",
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        embed_images=embed,
+    )
+
+
+def _check_links(html: str, page: Path) -> None:
+    """Raise UserError for a relative link or picture in `html` whose file is missing."""
+    for tag in BeautifulSoup(html, "html.parser").select("main [href], main [src]"):
+        target = tag.get("href") or tag.get("src")
+        name = unquote(target.partition("#")[0])
+        if name and not re.match(r"[a-z]+:", name) and not (page.parent / name).exists():
+            raise UserError(f"{page.name} links to {name}, which is not there: make it first")
+
+
+class _Exporter(HTMLExporter):
+    """HTML export with this project's markdown, tables and values."""
+
+    @pass_context
+    def markdown2html(self, context, source: str) -> str:
+        resources = context["resources"]
+        renderer = _Renderer(
+            escape=False, embed_images=self.embed_images, path=resources["metadata"]["path"]
+        )
+        renderer.headings = resources["headings"]
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+    def default_filters(self) -> Iterator[tuple]:
+        yield from super().default_filters()
+        yield "tables", _tables
+        yield "value", _value
+
+
+class _Renderer(IPythonRenderer):
+    """Markdown with MathML, scrollable tables, figures, and headings that can be linked to."""
+
+    def heading(self, text: str, level: int, **attrs) -> str:
+        """A heading; (level, id, text) is also added to `headings`, for the contents list."""
+        words = re.sub(r"<[^>]*>|&\w+;", "", text).lower()
+        slug = base = re.sub(r"\W+", "-", words).strip("-") or "section"
+        number, taken = 1, {"main"} | {known for _, known, _ in self.headings}
+        while slug in taken:
+            number += 1
+            slug = f"{base}-{number}"
+        self.headings.append((level, slug, text))
+        return f'<h{level} id="{slug}">{text}</h{level}>\n'
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block")
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return _mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    def table(self, text: str) -> str:
+        return _tables(f"<table>{text}</table>")
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """A picture; one with a title, ![alt](url "title"), is a figure with a caption."""
+        picture = super().image(text, url)
+        if title is None:
+            return picture
+        return f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>"
+
+    def paragraph(self, text: str) -> str:
+        # HTML allows no figure inside a paragraph.
+        return f"{text}\n" if text.startswith("<figure>") else super().paragraph(text)
+
+
+def _mathml(latex: str, display: str) -> str:
+    """LaTeX as MathML. Raises UserError for what latex2mathml does not understand."""
+    try:
+        html = convert(latex, display=display)
+    except Exception as error:  # its parser raises whatever its tables raise
+        raise UserError(f"maths {latex.strip()!r} cannot be converted: {error!r}") from error
+    if _NOT_MATHS.search(html):
+        raise UserError(
+            f"maths {latex.strip()!r} cannot be converted: use simpler commands, such as "
+            r"\operatorname{argmin} or the align* environment"
+        )
+    # It sets \sim as a letter; "is distributed as" needs the space of a relation.
+    html = html.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+    # A norm is as tall as its formula only where \left and \right ask for it.
+    html = re.sub("<mo>(?=&#x02016;|&#x0007C;)", '<mo stretchy="false">', html)
+    return _SIGN.sub(r'\1<mo form="prefix">', html)
+
+
+def _tables(html: str) -> str:
+    """`html` with its tables scrollable, their columns of numbers marked, pandas' style gone."""
+    soup = BeautifulSoup(html, "html.parser")
+    for style in soup.select("style[scoped]"):
+        style.decompose()
+    for table in soup("table"):
+        del table["border"]
+        _mark_numbers(table)
+        # A keyboard can scroll only what it can reach.
+        attrs = {"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"}
+        table.wrap(soup.new_tag("div", attrs=attrs))
+    return str(soup)
+
+
+def _mark_numbers(table: Tag) -> None:
+    """Give the class "number" to each column, header included, whose cells are all numbers.
+
+    Columns are counted from the right, where rows of a hierarchical index agree.
+    """
+    body = [row("td") for row in table.select("tbody tr")]
+    heads = [row("th") for row in table.select("thead tr") if not row.select("[colspan]")]
+    for back in range(1, max(map(len, body), default=0) + 1):
+        cells = [row[-back] for row in body if len(row) >= back]
+        texts = [text for cell in cells if (text := cell.get_text(strip=True))]
+        if texts and all(_NUMBER.fullmatch(text) for text in texts):
+            for cell in cells + [row[-back] for row in heads if len(row) >= back]:
+                cell["class"] = "number"
+    for cell in table("th"):
+        if not cell.get_text(strip=True):
+            cell.name = "td"  # heads nothing
+
+
+def _value(value) -> str:
+    """One of the run's facts, for reading."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ", ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)

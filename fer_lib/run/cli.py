@@ -1,0 +1,197 @@
+"""The words of `./run_all.sh`: run the study, its tests, or JupyterLab."""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fer_lib import config
+from fer_lib.config import ROOT, UserError
+from fer_lib.readers import sources
+from fer_lib.run import chapters
+from fer_lib.tools import files
+
+EPILOG = """examples:
+  ./run_all.sh                                   the study on the embedded ORL faces
+  ./run_all.sh --data ferplus.zip                the same on FER+
+  ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
+  ./run_all.sh --only 04                         one notebook again
+words after -- go to Snakemake, as in: ./run_all.sh -- --executor slurm --jobs 8"""
+
+
+LONG = 30  # epochs from which a run says beforehand how long it will take
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, list the known words, and exit with 1."""
+
+    def error(self, message: str):
+        known = " ".join(option for action in self._actions for option in action.option_strings)
+        print(f"error: {message}. Known: run test lab {known}", file=sys.stderr)
+        sys.exit(1)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `./run_all.sh`."""
+    words = Parser(
+        prog="./run_all.sh",
+        description="Reproduce the study headless, step by step, in reports/DATASET-PROFILE/.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = words.add_argument
+    add("what", nargs="?", default="run", choices=("run", "test", "lab"), help="default: run")
+    add("--profile", default="quick", choices=config.PROFILES, help="size (default: quick)")
+    add("--data", metavar="PATH", help="FER+ as a zip or folder (default: $FER_DATA, else ORL)")
+    add("--seed", type=int, default=0, help="of split, noise and trainings (default: 0)")
+    add("--seeds", type=int, default=0, help="trainings of each model (default: the profile's)")
+    add("--only", metavar="NN", help="run this notebook again, and what it needs")
+    add("--from", dest="start", metavar="NN", help="run this notebook and all after it again")
+    add("--force", action="store_true", help="run everything again (trained networks are kept)")
+    add("--list", action="store_true", help="list the notebooks and profiles, and stop")
+    return words
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    words, extra = parser().parse_args(arguments[:cut]), arguments[cut + 1 :]
+    try:
+        if words.list:
+            return _list()
+        _set_environment(words, arguments)
+        return {"run": _run, "test": _test, "lab": _lab}[words.what](words, extra)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _list() -> int:
+    for chapter in chapters.CHAPTERS:
+        print(f"{chapter.number}  {chapter.title}: {chapter.question}")
+    for name, settings in config.PROFILES.items():
+        size = f"{settings.train_images or 'all'} + {settings.test_images or '20%'} images"
+        shape = f"width {settings.model.width:g}, {settings.training.epochs} epochs"
+        print(f"--profile {name:6} {size}, {shape}, {settings.seeds} seeds")
+    return 0
+
+
+#: glibc is to keep freed memory. Given back to the system, it is asked for again at every step of a
+#: training: 43,000 page faults each at width 1/8, and none with these (counted). Elsewhere unknown.
+MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+
+
+def _set_environment(words: argparse.Namespace, arguments: list[str]) -> None:
+    if words.data:
+        os.environ["FER_DATA"] = str(Path(words.data).expanduser().resolve())
+    shown = [_without_path(word, words.data) for word in arguments]
+    for name, value in MEMORY.items():
+        os.environ.setdefault(name, value)
+    os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
+
+
+def _without_path(word: str, path: str | None) -> str:
+    """The word as reports may show it: where the data lies is nobody's business."""
+    if word.startswith("--data="):
+        return "--data=PATH"
+    return "PATH" if word == path else word
+
+
+def _run(words: argparse.Namespace, extra: list[str]) -> int:
+    settings, forced = config.load(words.profile, words.seed, words.seeds), _forced(words)
+    dataset = _dataset()
+    run = config.run_name(dataset["name"], settings)
+    page = config.REPORTS / run / "index.html"
+    target = page
+    if words.only:
+        chapter = chapters.find(words.only)
+        page = config.REPORTS / run / f"{chapter.name}.html"
+        target = config.WORK / run / f"{chapter.name}.ipynb"
+    with _alone(run) as lock:
+        asked = config.WORK / run / "settings.json"
+        _write_settings(asked, settings, dataset)
+        if settings.training.epochs >= LONG and not page.exists():
+            _python("-m", "fer_lib.run.estimate", str(asked))
+        code = _snakemake([str(target), *forced], run, extra, lock)
+        if code == 0 and words.only:
+            code = _python("-m", "fer_lib.run.pages", run, chapter.number)
+    if code == 0:
+        print(os.path.relpath(page))
+    else:
+        print("stopped; run the same command again to go on (log: .snakemake/log)", file=sys.stderr)
+    return min(code, 1)
+
+
+def _dataset() -> dict:
+    """Name and checksum of the data, decoded now unless it was before."""
+    _, folder = sources.find()
+    if not folder.exists():
+        from fer_lib import data
+
+        print("decoding the faces, once", flush=True)
+        data.prepare()
+    meta = json.loads((folder / "meta.json").read_text())
+    return {"name": meta["name"], "checksum": meta["checksum"]}
+
+
+def _write_settings(path: Path, settings: config.Config, dataset: dict) -> None:
+    """Tell the workflow what is asked for; an unchanged file keeps its date."""
+    text = json.dumps({"config": settings.as_dict(), "data": dataset}, indent=1)
+    if not path.exists() or path.read_text() != text:
+        files.write_text(path, text)
+
+
+def _forced(words: argparse.Namespace) -> list[str]:
+    if words.force:
+        return ["--forceall"]
+    numbers = [chapters.find(number).number for number in (words.only, words.start) if number]
+    return ["--forcerun", *(f"run_{number}" for number in numbers)] if numbers else []
+
+
+def _snakemake(targets: list[str], run: str, extra: list[str], lock: int) -> int:
+    os.environ["FER_HEADLESS"] = "1"
+    # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process.
+    words = ["--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
+    return _python("-m", "snakemake", *targets, *words, "--config", f"run={run}", keep=[lock])
+
+
+def _python(*words: str, keep: Sequence[int] = ()) -> int:
+    """Run Python on `words`, letting it inherit the open files `keep`."""
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=ROOT, check=False, pass_fds=keep).returncode
+
+
+@contextlib.contextmanager
+def _alone(run: str) -> Iterator[int]:
+    """Hold the run's lock, which the workflow inherits: it lasts until the last of both is gone."""
+    path = config.WORK / run / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another run of {run} is at work: wait for it or stop it") from None
+        yield lock.fileno()
+
+
+def _test(words: argparse.Namespace, extra: list[str]) -> int:
+    return _python("-m", "pytest", *extra)
+
+
+def _lab(words: argparse.Namespace, extra: list[str]) -> int:
+    return _python("-m", "jupyterlab", *extra, str(config.NOTEBOOKS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The pages are self-contained and accessible; a report is written whole or not at all."""
+
+import base64
+import re
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from fer_lib import display
+from fer_lib.config import UserError
+from fer_lib.report.html import html
+
+FRAME = """<div><style scoped>.dataframe tbody { color: red }</style>
+<table border="1" class="dataframe"><thead><tr style="text-align: right;">
+<th></th><th>model</th><th>psnr</th></tr></thead>
+<tbody><tr><th>0</th><td>cae</td><td>26.80</td></tr>
+<tr><th>1</th><td>bm3d</td><td>-1.5 [-2.0, -1.0]</td></tr>
+<tr><th>2</th><td>pca</td><td>&lt; 1e-6</td></tr></tbody></table></div>"""
+FIGURE = new_output(
+    "display_data",
+    data={"image/png": base64.b64encode(b"picture").decode(), "text/plain": "<Image>"},
+    metadata={"image/png": {"alt": 'A "curve"', "caption": r"PSNR at $\sigma$", "width": 400}},
+)
+CELLS = [
+    new_markdown_cell("# Denoising\n\nA face $x \\in [-1, 1]$ and a [link](https://example.org)."),
+    new_code_cell("level = 0.5", metadata={"tags": ["parameters"]}),
+    new_code_cell("secret = 1", metadata={"tags": ["remove-cell"]}),
+    new_markdown_cell("## Results\n\n$$x_i^2$$\n\n## Results"),
+    new_code_cell(
+        "print('a')\nframe",
+        outputs=[
+            new_output("stream", name="stdout", text="10 %\r100 % <done>\n"),
+            new_output("stream", name="stderr", text="a warning"),
+            new_output("execute_result", data={"text/html": FRAME, "text/plain": "frame"}),
+            FIGURE,
+        ],
+    ),
+]
+NAV = [("Data", "01.html"), ("Denoising", "02.html"), ("Ablation", "03.html")]
+
+
+def render(folder, cells):
+    """Write `cells` as a notebook, render it as 02.html, and return the page's path."""
+    nbformat.write(new_notebook(cells=cells), folder / "book.ipynb")
+    html.render(folder / "book.ipynb", folder / "02.html", title="Denoising & more", nav=NAV)
+    return folder / "02.html"
+
+
+@pytest.fixture(scope="module")
+def soup(tmp_path_factory):
+    page = render(tmp_path_factory.mktemp("report"), CELLS)
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def make_index(folder, summary="A table.", **run):
+    sections = [("Denoising", "02.html", "What is lost."), ("Ablation", "03.html", "Not yet.")]
+    page = folder / "index.html"
+    html.index(page, title="Faces", summary_markdown=summary, sections=sections, run=run)
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_page_loads_nothing(soup):
+    assert not soup.select("script, iframe, link[rel=stylesheet]")
+    loads = [tag.get("src") or tag.get("href") for tag in soup.select("[src], link[href]")]
+    assert loads
+    assert all(load.startswith("data:") for load in loads)
+    assert not re.search(r"url\(|@import", soup.style.string)
+
+
+def test_page_frame(soup):
+    assert soup.html["lang"] == "en"
+    assert soup.title.string == "Denoising & more"
+    assert [tag.get_text() for tag in soup("h1")] == ["Denoising"]
+    assert soup.select_one("a.skip")["href"] == "#" + soup.main["id"]
+    hrefs = [link["href"] for link in soup.select("header a")]
+    assert hrefs == ["index.html", "01.html", "02.html", "03.html"]
+    assert soup.select_one("[aria-current=page]")["href"] == "02.html"
+    assert soup.select_one(".next a")["href"] == "03.html"
+
+
+def test_contents_reach_every_section(soup):
+    hrefs = [link["href"] for link in soup.select(".contents a")]
+    assert hrefs == ["#" + heading["id"] for heading in soup("h2")]
+    assert len(set(hrefs)) == 2
+
+
+def test_figure_has_alt_and_caption(soup):
+    image = soup.figure.img
+    assert image["alt"] == 'A "curve"'
+    assert image["width"] == "400"
+    assert base64.b64decode(image["src"].partition(",")[2]) == b"picture"
+    assert soup.figcaption.get_text().startswith("PSNR at")
+    assert soup.figcaption.math
+
+
+def test_maths_is_mathml(soup):
+    assert {tag.get("display") for tag in soup("math")} == {"inline", "block"}
+    assert "$" not in soup.main.get_text()
+    assert soup.find("mo", form="prefix").string == "−"  # the sign in [-1, 1]
+
+
+def test_streams_and_code(soup):
+    text = soup.main.get_text()
+    assert "a warning" not in text
+    assert "secret" not in text
+    assert soup.select_one("pre.output").get_text() == "100 % <done>"
+    summaries = [tag.get_text(strip=True) for tag in soup.select("details > summary")]
+    assert summaries == ["Parameters", "Code, 2 lines"]
+    assert not soup.select("details[open]")
+    assert all(block.find_parent("details") for block in soup.select(".highlight"))
+
+
+def test_table_marks_columns_of_numbers(soup):
+    marked = [cell.get_text() for cell in soup.select(".table .number")]
+    assert marked == ["psnr", "26.80", "-1.5 [-2.0, -1.0]", "< 1e-6"]
+    assert soup.select_one(".table")["tabindex"] == "0"
+    assert "dataframe tbody" not in str(soup)
+
+
+@pytest.mark.parametrize("text", ["0.93", "-1e-05", "p < 1e-6", "p = 0.036", "27 %", "nan"])
+def test_what_counts_as_a_number(text):
+    assert html._NUMBER.fullmatch(text)
+    assert not html._NUMBER.fullmatch(f"chapter {text}")
+
+
+def test_a_page_does_not_depend_on_those_before(tmp_path):
+    first = render(tmp_path, CELLS).read_text()
+    render(tmp_path, CELLS[:1])
+    assert render(tmp_path, CELLS).read_text() == first
+
+
+@pytest.mark.parametrize("maths", [r"\nosuch x", r"\operatorname*{arg\,min} x", r"{"])
+def test_failed_render_leaves_the_old_page(tmp_path, maths):
+    bad = [new_markdown_cell(f"# Title\n\n${maths}$")]
+    with pytest.raises(UserError, match="maths"):
+        render(tmp_path, bad)
+    assert [file.name for file in tmp_path.iterdir()] == ["book.ipynb"]
+    before = render(tmp_path, CELLS).read_bytes()
+    with pytest.raises(UserError, match="maths"):
+        render(tmp_path, bad)
+    assert (tmp_path / "02.html").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_rendering_is_deterministic(tmp_path):
+    assert render(tmp_path, CELLS).read_bytes() == render(tmp_path, CELLS).read_bytes()
+
+
+def test_index_links_only_to_files_that_exist(tmp_path):
+    for name in ("02.html", "tables/psnr.csv", "figures/faces.png", "figures/.faces.png.x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    soup = make_index(tmp_path, '![Faces](figures/faces.png "Before, after.")', commit="abc")
+    links = [tag.get("href") or tag.get("src") for tag in soup.select("main [href], main [src]")]
+    assert set(links) == {"02.html", "tables/psnr.csv", "figures/faces.png"}
+    assert soup.figcaption.string == "Before, after."
+    assert "Not yet." in soup.get_text()
+
+
+def test_index_refuses_a_missing_picture(tmp_path):
+    with pytest.raises(UserError, match="faces.png"):
+        make_index(tmp_path, "![Faces](figures/faces.png)", commit="abc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_index_shows_the_run(tmp_path):
+    config = {"model": {"width": 0.5, "residual": True}, "levels": (0.0, 0.3), "name": "<b>"}
+    soup = make_index(tmp_path, commit="abc", clean=False, config=config, memory=None)
+    facts = {
+        div.dt.get_text(): div.dd.get_text()
+        for div in soup.select(".facts div:not(.group)")
+        if div.dt and not div.dd.dl
+    }
+    assert facts == {
+        "commit": "abc",
+        "clean": "no",
+        "width": "0.5",
+        "residual": "yes",
+        "levels": "0, 0.3",
+        "name": "<b>",
+        "memory": "none",
+    }
+
+
+def test_show_saves_what_it_displays(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        with plt.style.context("default"):  # fer_lib.figures, if loaded, has larger labels
+            figure, _ = plt.subplots(figsize=(2, 1))
+            display.show(figure, "axes", alt="Empty axes.", caption="None.", folder=folder)
+        assert not plt.fignum_exists(figure.number)
+    first, second = [(tmp_path / name / "figures" / "axes.png").read_bytes() for name in "ab"]
+    data, metadata = shown[0]._repr_png_()
+    assert base64.b64decode(data) == first == second
+    assert metadata["alt"] == "Empty axes."
+    assert metadata["caption"] == "None."
+    assert 100 < metadata["width"] <= 2.2 * display.CSS_DPI
