@@ -55,21 +55,21 @@ def _small(output: torch.Tensor) -> torch.Tensor:
 
 PROTOCOLS = {
     # The paper's words: normalised images, noise, clamp to 0..1, fed and scored as they are.
-    "literal": Protocol(
+    "the paper's noise": Protocol(
         reference=lambda clean: pipeline.normalise(_large(clean)),
         to_model=lambda noisy: noisy,
         from_model=lambda output: output,
         data_range=2.0,
     ),
     # What the words seem to intend: noise and clamp in [0, 1], then normalise.
-    "intended": Protocol(
+    "noise in [0, 1]": Protocol(
         reference=_large,
         to_model=pipeline.normalise,
         from_model=lambda output: pipeline.denormalise(output).clamp(0, 1),
         data_range=1.0,
     ),
     # The physically meaningful one: noise on the 48x48 gray image that a camera would give.
-    "native": Protocol(
+    "camera noise": Protocol(
         reference=lambda clean: clean,
         to_model=lambda noisy: pipeline.normalise(_large(noisy)),
         from_model=_small,

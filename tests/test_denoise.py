@@ -187,7 +187,7 @@ def test_what_is_published_knows_faces_that_it_never_saw(file):
     """The autoencoder reproduces clean ORL faces, the others remove noise from them."""
     images, rows = data.read_orl()
     clean = pipeline.to_unit(torch.tensor(images[::40]))
-    task, native = task_of(file), PROTOCOLS["native"]
+    task, native = task_of(file), PROTOCOLS["camera noise"]
     sees = evaluation.network if task.name.startswith("cae") else table.restorer
     method = sees(learning.load(task, file).model)
     if isinstance(task, Reconstruction):

@@ -9,7 +9,7 @@ from fer_lib import autoencoder, config, evaluation, metrics, pipeline
 from fer_lib.methods import clipping
 from fer_lib.noise import PROTOCOLS
 
-NAMES = ("literal", "intended", "native")
+NAMES = ("the paper's noise", "noise in [0, 1]", "camera noise")
 LEVELS = (0.0, 0.15, 0.5)
 IDS = np.array([3, 11, 4, 900, 27, 8])
 SCORES = [
@@ -70,7 +70,7 @@ def test_a_row_for_each_protocol_method_seed_level_and_image(faces):
     assert not scores.duplicated(["protocol", "method", "seed", "level", "id"]).any()
 
 
-@pytest.mark.parametrize("name", ["intended", "native"])
+@pytest.mark.parametrize("name", ["noise in [0, 1]", "camera noise"])
 def test_without_noise_the_untouched_image_is_perfect(untouched, name):
     rows = chosen(untouched, protocol=name, level=0.0)
     assert rows["ssim"].tolist() == [1.0] * 6
@@ -80,7 +80,7 @@ def test_without_noise_the_untouched_image_is_perfect(untouched, name):
 
 def test_literal_harms_even_without_noise(untouched):
     """The clamp alone: a dark pixel x becomes 0 where it should be 2x - 1."""
-    rows = chosen(untouched, protocol="literal", level=0.0)
+    rows = chosen(untouched, protocol="the paper's noise", level=0.0)
     assert (rows["ssim"] < 0.9).all()
     assert (rows["mse"] > 0.01).all()
     assert (rows["brightness"] > 0.05).all()
@@ -116,7 +116,7 @@ def test_the_mse_is_on_0_to_1_in_every_protocol(faces):
 
 
 def test_literal_mse_is_a_quarter_of_that_on_minus_one_to_one(faces):
-    scores = score(faces, {("black", 0): black}, (0.0,), protocols=("literal",))
+    scores = score(faces, {("black", 0): black}, (0.0,), protocols=("the paper's noise",))
     clean = pipeline.resize(pipeline.to_unit(torch.tensor(faces))).double()
     on_its_own_scale = (2 * clean - 1).square().mean(dim=(1, 2, 3))
     np.testing.assert_allclose(scores["mse"], on_its_own_scale / 4, rtol=1e-5)
@@ -139,7 +139,7 @@ def test_every_method_gets_the_same_noisy_images(faces):
     assert len(others) == 3
     assert all(all(map(torch.equal, first, other)) for other in others)
     clean = pipeline.to_unit(torch.tensor(faces))
-    again = PROTOCOLS["literal"].corrupt(clean, LEVELS[1], IDS, 0)
+    again = PROTOCOLS["the paper's noise"].corrupt(clean, LEVELS[1], IDS, 0)
     assert torch.equal(first[1], again)
 
 
@@ -187,11 +187,11 @@ class Recorder(torch.nn.Module):
 def test_a_network_is_fed_and_read_as_the_protocol_says(faces, untouched):
     """A network that changes nothing scores like doing nothing, but for native's resizing."""
     scores = score(faces, {("cae", 0): evaluation.network(Recorder(1.0))})
-    for name in ("literal", "intended"):
+    for name in ("the paper's noise", "noise in [0, 1]"):
         ours, theirs = (chosen(t, protocol=name) for t in (scores, untouched))
         np.testing.assert_allclose(ours["ssim"], theirs["ssim"], atol=1e-5)
         np.testing.assert_allclose(ours["mse"], theirs["mse"], atol=1e-6)
-    ours, theirs = (chosen(t, protocol="native", level=0.5) for t in (scores, untouched))
+    ours, theirs = (chosen(t, protocol="camera noise", level=0.5) for t in (scores, untouched))
     assert (ours["mse"] < 0.8 * theirs["mse"]).all()  # enlarging and averaging smooths
 
 
@@ -222,7 +222,7 @@ def fake_scores() -> pd.DataFrame:
     for seed in (0, 1):
         mse = 10 ** random.uniform(-4, -1, 30)
         values = {"id": range(30), "ssim": random.uniform(0, 1, 30), "mse": mse}
-        named = {"protocol": "native", "method": "cae", "seed": seed, "noise": "gaussian"}
+        named = {"protocol": "camera noise", "method": "cae", "seed": seed, "noise": "gaussian"}
         table = pd.DataFrame(
             {**named, "level": 0.3, "corrected": False, **values, "psnr": -10 * np.log10(mse)}
         )
@@ -306,8 +306,8 @@ def test_an_ideal_denoiser_is_effective_wherever_there_is_something_to_remove(fa
     table = verdicts(faces, ideal)
     columns = ["question", "protocol", "at", "difference", "lo", "hi", "verdict"]
     assert list(table.columns) == columns
-    assert found(table, "RQ1", protocol="literal") == ["effective"] * 3
-    for name in ("intended", "native"):
+    assert found(table, "RQ1", protocol="the paper's noise") == ["effective"] * 3
+    for name in ("noise in [0, 1]", "camera noise"):
         assert found(table, "RQ1", protocol=name) == ["undecided", "effective", "effective"]
     assert set(found(table, "RQ2")) == {"undecided"}  # perfect at every level
     assert chosen(table, question="RQ1")["at"].tolist() == ["0", "0.15", "0.5"] * 3
@@ -316,7 +316,7 @@ def test_an_ideal_denoiser_is_effective_wherever_there_is_something_to_remove(fa
 
 def test_a_black_image_is_harmful(faces):
     table = verdicts(faces, black)
-    for name in ("intended", "native"):
+    for name in ("noise in [0, 1]", "camera noise"):
         assert found(table, "RQ1", protocol=name) == ["harmful"] * 3
 
 
@@ -344,7 +344,7 @@ def test_gains_by_group_are_those_of_its_images(faces, ideal):
     methods = {("noisy", 0): evaluation.untouched, ("cae", 0): ideal, ("cae", 1): ideal}
     scores = score(faces, methods)
     emotions = pd.Series(["fear", "", "anger", "fear", "fear", "anger"], index=IDS)
-    table = evaluation.gain_by_group(scores, emotions, "native", 100)
+    table = evaluation.gain_by_group(scores, emotions, "camera noise", 100)
     assert list(table.columns) == ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
     assert list(zip(table["emotion"], table["level"], table["n"], strict=True)) == [
         ("anger", 0.15, 2),
@@ -352,7 +352,9 @@ def test_gains_by_group_are_those_of_its_images(faces, ideal):
         ("anger", 0.5, 2),
         ("fear", 0.5, 3),
     ]
-    noisy = chosen(scores, protocol="native", method="noisy", level=0.5).set_index("id")["ssim"]
+    noisy = chosen(scores, protocol="camera noise", method="noisy", level=0.5).set_index("id")[
+        "ssim"
+    ]
     expected = [1 - noisy[IDS[[2, 5]]].mean(), 1 - noisy[IDS[[0, 3, 4]]].mean()]
     assert table["gain"].tolist()[2:] == pytest.approx(expected, rel=1e-9)
 
@@ -361,19 +363,23 @@ def test_small_groups_have_no_interval(faces, ideal, monkeypatch):
     monkeypatch.setattr(evaluation, "FEW", 3)
     scores = score(faces, {("noisy", 0): evaluation.untouched, ("cae", 0): ideal})
     emotions = pd.Series(["fear", "", "anger", "fear", "fear", "anger"], index=IDS)
-    table = evaluation.gain_by_group(scores, emotions, "native", 100).set_index("emotion")
+    table = evaluation.gain_by_group(scores, emotions, "camera noise", 100).set_index("emotion")
     assert table.loc["anger", ["gain_lo", "gain_hi"]].isna().all(axis=None)
     assert table.loc["fear"].notna().all(axis=None)
 
 
 def test_without_groups_there_are_no_gains(untouched):
-    table = evaluation.gain_by_group(untouched, pd.Series([""] * 6, index=IDS), "native", 100)
+    table = evaluation.gain_by_group(untouched, pd.Series([""] * 6, index=IDS), "camera noise", 100)
     assert len(table) == 0
     assert list(table.columns) == ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
 
 
 def test_a_wide_table_keeps_the_order_of_methods():
-    rows = [("native", "noisy", 0.5, 1), ("native", "cae", 0.5, 2), ("intended", "noisy", 0.5, 3)]
+    rows = [
+        ("camera noise", "noisy", 0.5, 1),
+        ("camera noise", "cae", 0.5, 2),
+        ("noise in [0, 1]", "noisy", 0.5, 3),
+    ]
     table = pd.DataFrame(rows, columns=["protocol", "method", "level", "ssim"])
     both = pd.concat([table, table.assign(level=0.15, ssim=table["ssim"] + 10)])
     wide = evaluation.wide(both, "ssim")
@@ -390,7 +396,7 @@ def test_the_correction_is_scored_as_a_version_of_the_same_output(faces):
         return torch.tensor(clipping.mean(clean.numpy(), level)).float() if level else clean
 
     methods = {("averaging", 0): clamped_mean}
-    options = {"protocols": ("native",), "corrected": (False, True)}
+    options = {"protocols": ("camera noise",), "corrected": (False, True)}
     scores = evaluation.score(faces, IDS, methods, (0.0, 0.5), 0, **options)
     errors = scores.groupby(["level", "corrected"])["mse"].max()
     assert errors[0.0, False] == errors[0.0, True] == 0
@@ -419,7 +425,7 @@ def test_other_noises_go_the_same_way(faces):
         seen.append(noisy)
         return noisy
 
-    options = {"protocols": ("native",), "noise": "salt-and-pepper"}
+    options = {"protocols": ("camera noise",), "noise": "salt-and-pepper"}
     scores = evaluation.score(faces, IDS, {("x", 0): method}, (1.0,), 0, **options)
     assert set(seen[0].unique().tolist()) == {0.0, 1.0}
     assert set(scores["noise"]) == {"salt-and-pepper"}

@@ -7,7 +7,7 @@ import torch
 from fer_lib.noise import PROTOCOLS, gaussian
 
 IDS = np.arange(100, 124)
-NAMES = ("literal", "intended", "native")
+NAMES = ("the paper's noise", "noise in [0, 1]", "camera noise")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_noise_is_not_clamped(clean):
 
 def test_level_0_is_the_identity_to_the_bit(clean):
     assert torch.equal(gaussian(clean, 0.0, IDS, 0), clean)
-    for name in ("intended", "native"):
+    for name in ("noise in [0, 1]", "camera noise"):
         reference = PROTOCOLS[name].reference(clean)
         assert torch.equal(PROTOCOLS[name].corrupt(clean, 0.0, IDS, 0), reference)
 
@@ -129,7 +129,7 @@ def test_there_are_three_protocols():
 
 @pytest.mark.parametrize("level", [0.0, 0.15, 0.5])
 def test_literal_is_noise_on_minus_one_to_one_clamped_at_0(clean, level):
-    protocol, x = PROTOCOLS["literal"], 2 * large(clean.numpy()) - 1
+    protocol, x = PROTOCOLS["the paper's noise"], 2 * large(clean.numpy()) - 1
     expected = np.clip(x + level * draw((24, 3, 96, 96), 3, IDS), 0, 1)
     noisy = protocol.corrupt(clean, level, IDS, 3)
     np.testing.assert_allclose(protocol.reference(clean).numpy(), x, atol=1e-6)
@@ -141,7 +141,7 @@ def test_literal_is_noise_on_minus_one_to_one_clamped_at_0(clean, level):
 
 def test_literal_cuts_the_darker_half_even_without_noise(clean):
     x = large(clean.numpy())
-    noisy = PROTOCOLS["literal"].corrupt(clean, 0.0, IDS, 0).numpy()
+    noisy = PROTOCOLS["the paper's noise"].corrupt(clean, 0.0, IDS, 0).numpy()
     assert 0.2 < (x < 0.5).mean() < 0.8
     assert (noisy[x < 0.4999] == 0).all()
     np.testing.assert_allclose(noisy[x > 0.5], 2 * x[x > 0.5] - 1, atol=1e-6)
@@ -149,7 +149,7 @@ def test_literal_cuts_the_darker_half_even_without_noise(clean):
 
 @pytest.mark.parametrize("level", [0.15, 0.5])
 def test_intended_is_noise_on_0_to_1_at_96_then_normalised(clean, level):
-    protocol, x = PROTOCOLS["intended"], large(clean.numpy())
+    protocol, x = PROTOCOLS["noise in [0, 1]"], large(clean.numpy())
     expected = np.clip(x + level * draw((24, 3, 96, 96), 3, IDS), 0, 1)
     noisy = protocol.corrupt(clean, level, IDS, 3)
     np.testing.assert_allclose(protocol.reference(clean).numpy(), x, atol=1e-6)
@@ -159,7 +159,7 @@ def test_intended_is_noise_on_0_to_1_at_96_then_normalised(clean, level):
 
 @pytest.mark.parametrize("level", [0.15, 0.5])
 def test_native_is_noise_on_the_48_pixels_before_they_are_enlarged(clean, level):
-    protocol, x = PROTOCOLS["native"], clean.numpy()
+    protocol, x = PROTOCOLS["camera noise"], clean.numpy()
     expected = np.clip(x + level * draw((24, 1, 48, 48), 3, IDS), 0, 1)
     noisy = protocol.corrupt(clean, level, IDS, 3)
     assert torch.equal(protocol.reference(clean), clean)
@@ -171,15 +171,15 @@ def test_native_is_harder_than_intended_once_averaged_down():
     """96x96 with three channels holds 12 noisy values of each pixel: averaging is 12 times less."""
     gray = torch.full((24, 1, 48, 48), 0.5)  # far from the clamp
     noisy = {name: PROTOCOLS[name].corrupt(gray, 0.05, IDS, 0).numpy() for name in NAMES[1:]}
-    averaged = halved(noisy["intended"].mean(axis=1, keepdims=True))
-    ratio = ((noisy["native"] - 0.5) ** 2).mean() / ((averaged - 0.5) ** 2).mean()
+    averaged = halved(noisy["noise in [0, 1]"].mean(axis=1, keepdims=True))
+    ratio = ((noisy["camera noise"] - 0.5) ** 2).mean() / ((averaged - 0.5) ** 2).mean()
     assert ratio == pytest.approx(12, rel=0.05)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shapes_and_ranges(clean, name):
     protocol = PROTOCOLS[name]
-    shape = (24, 1, 48, 48) if name == "native" else (24, 3, 96, 96)
+    shape = (24, 1, 48, 48) if name == "camera noise" else (24, 3, 96, 96)
     reference, noisy = protocol.reference(clean), protocol.corrupt(clean, 0.5, IDS, 0)
     assert reference.shape == noisy.shape == shape
     assert reference.max() - reference.min() == pytest.approx(protocol.data_range, rel=0.01)
@@ -187,16 +187,18 @@ def test_shapes_and_ranges(clean, name):
     x = protocol.to_model(noisy)
     assert x.shape == (24, 3, 96, 96)
     assert x.dtype == torch.float32
-    low = 0 if name == "literal" else -1
+    low = 0 if name == "the paper's noise" else -1
     assert low <= x.min() < low + 0.2
     assert 0.8 < x.max() <= 1
     output = protocol.from_model(torch.full((24, 3, 96, 96), 1.5))
     assert output.shape == shape
-    assert output.unique().tolist() == [1.5 if name == "literal" else 1]  # scored as it is or cut
+    assert output.unique().tolist() == [
+        1.5 if name == "the paper's noise" else 1
+    ]  # scored as it is or cut
 
 
 def test_intended_comes_back_from_the_model_as_it_went_in(clean):
-    protocol = PROTOCOLS["intended"]
+    protocol = PROTOCOLS["noise in [0, 1]"]
     noisy = protocol.corrupt(clean, 0.3, IDS, 0)
     torch.testing.assert_close(
         protocol.from_model(protocol.to_model(noisy)), noisy, atol=1e-7, rtol=0
@@ -206,13 +208,13 @@ def test_intended_comes_back_from_the_model_as_it_went_in(clean):
 def test_native_output_is_the_mean_of_channels_and_of_two_by_two_pixels():
     output = np.random.default_rng(0).uniform(-1.2, 1.2, (4, 3, 96, 96)).astype(np.float32)
     expected = np.clip(halved((output.mean(axis=1, keepdims=True) + 1) / 2), 0, 1)
-    back = PROTOCOLS["native"].from_model(torch.from_numpy(output)).numpy()
+    back = PROTOCOLS["camera noise"].from_model(torch.from_numpy(output)).numpy()
     np.testing.assert_allclose(back, expected, atol=1e-6)
     assert expected.std() > 0.05
 
 
 def test_native_comes_back_nearly_as_it_went_in(clean):
-    protocol = PROTOCOLS["native"]
+    protocol = PROTOCOLS["camera noise"]
     back = protocol.from_model(protocol.to_model(clean))
     np.testing.assert_allclose(back.numpy(), halved(enlarged(clean.numpy())), atol=1e-6)
     assert (back - clean).abs().mean() < 0.02

@@ -49,7 +49,7 @@ def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -
     Returns method, label, learns, told, parameters, flops (empty where nothing is counted: see
     `cost.flops`) and milliseconds on one core.
     """
-    native, rows = PROTOCOLS["native"], []
+    native, rows = PROTOCOLS["camera noise"], []
     for name, reference in references.items():
 
         def denoise(image, method=reference.method):

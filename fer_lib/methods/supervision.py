@@ -1,7 +1,7 @@
 """What a denoiser learns from: noisy and clean faces, two noisy ones, or one noisy one alone.
 
 All see the same noise: on the gray 48x48 image in [0, 1], Gaussian, of a level drawn for each image
-from 0 to `HIGHEST`, clamped: the `native` protocol with the level unknown.
+from 0 to `HIGHEST`, clamped: the protocol *camera noise* with the level unknown.
 """
 
 from dataclasses import asdict, dataclass

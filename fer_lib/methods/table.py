@@ -1,6 +1,6 @@
 """The field beside the paper's autoencoder: every reference as an `evaluation.Method` (chapter 6).
 
-All work on gray images in [0, 1], the `native` protocol. Those made for one noise level are made
+All work on gray images in [0, 1], the protocol *camera noise*. Those made for one noise level are made
 when it is first asked for; told that there is no noise, they return the image as it is.
 """
 
@@ -46,9 +46,9 @@ MIRRORED = {
     "compact": "compact, both mirror images (ours)",
     "compact-large": "oracle, both mirror images",
 }
-#: How networks for gray images see those of `native`: as they are.
+#: How networks for gray images see those of *camera noise*: as they are.
 GRAY = replace(
-    PROTOCOLS["native"],
+    PROTOCOLS["camera noise"],
     to_model=lambda noisy: noisy,
     from_model=lambda output: output.clamp(0, 1),
 )
@@ -312,7 +312,7 @@ def _budget(study: Study, lesson: Lesson) -> dict[str, float]:
 def _operations(name: str, model: nn.Module) -> int:
     """The arithmetic for one image."""
     method, image = trained(name, model).method, torch.zeros(1, 1, SIDE, SIDE)
-    return cost.flops(lambda noisy: method(noisy, PROTOCOLS["native"], 0.0), image)
+    return cost.flops(lambda noisy: method(noisy, PROTOCOLS["camera noise"], 0.0), image)
 
 
 def trained(name: str, model: nn.Module) -> Reference:

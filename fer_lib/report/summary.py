@@ -92,10 +92,10 @@ def _field(
     remaining: pd.DataFrame,
     budgets: pd.DataFrame,
 ) -> list[str]:
-    """Every method in the `native` protocol, who leads, and how far that is from the oracle."""
+    """Every method in the protocol *camera noise*, who leads, and how far that is from the oracle."""
     levels = sorted(lead["level"].unique())
     means = table.groupby(["method", "level"], sort=False)["ssim"].mean().unstack("level")
-    rows = ["| SSIM, `native` | learns from | " + " | ".join(f"{x:g}" for x in levels) + " |"]
+    rows = ["| SSIM, *camera noise* | learns from | " + " | ".join(f"{x:g}" for x in levels) + " |"]
     rows.append("| --- | --- |" + " ---: |" * len(levels))
     for row in cost.itertuples():
         values = " | ".join(f"{means.loc[row.method, level]:.3f}" for level in levels)

@@ -15,7 +15,7 @@ from fer_lib.methods import table as refs
 from fer_lib.noise import PROTOCOLS
 from fer_lib.tools import device, weights
 
-NATIVE = PROTOCOLS["native"]
+NATIVE = PROTOCOLS["camera noise"]
 SMALL = config.PROFILES["smoke"].references
 
 
