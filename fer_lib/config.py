@@ -1,11 +1,14 @@
-"""Profiles, their frozen settings, and every path of the project.
+"""Profiles, frozen settings, every path of the project, and recipes: what decides a training.
 
-This module knows about nothing else in `fer_lib` and imports no torch, so that the
-command line can check its words in a fraction of a second.
+This module knows about nothing else in `fer_lib` and imports neither numpy nor torch, so that the
+command line can plan a run in a fraction of a second.
 """
 
+import dataclasses
+import hashlib
+import json
 import os
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -13,169 +16,174 @@ NOTEBOOKS = ROOT / "notebooks"
 REPORTS = Path(os.environ.get("FER_REPORTS") or ROOT / "reports").resolve()
 #: Decoded data, checkpoints, executed notebooks: all of it can be deleted and made again.
 WORK = Path(os.environ.get("FER_WORK") or ROOT / "work").resolve()
+#: Of what the core computes for the chapters: raised when a table of theirs changes by it.
+VERSION = 2
+#: Of the rule that splits a data set (docs/protocol.md): raised when another split comes out.
+SPLIT_VERSION = 1
 
 
 class UserError(ValueError):
     """A mistake in what the user gave; the message is one line: what, where, what to do."""
 
 
-def _one_of(what: str, value: str, known) -> None:
+def one_of(what: str, value: str, known) -> None:
+    """Raise UserError, listing the known ones, unless `value` is one of `known`."""
     if value not in known:
         raise UserError(f"unknown {what} {value!r}: choose one of {', '.join(known)}")
 
 
+# A default below never changes its meaning: keys of trainings leave defaults out (see `Recipe`).
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The network (paper, section "Model"). Where the paper is silent the choice has a name here.
+    """The paper's network (section "Model"). Where the paper is silent the choice has a name here.
 
     width: factor on every channel count; 1 is the paper's 243.6 M parameters.
     residual: False removes the four skip connections and nothing else (paper, figure 5).
+    norms: False removes the batch norms of the blocks' main path and nothing else.
     projection: of the skip to the block's channels; a 1x1 convolution, or one with a batch norm.
-    activation: after every convolution outside the residual blocks but the last.
-    output: the last layer's range; "tanh" keeps it in the data's own [-1, 1].
+    code: after the encoder's last convolution, "relu" or "identity".
+    output: the last layer, "tanh" with the data's own range [-1, 1], or "sigmoid" with [0, 1].
     """
 
     width: float = 1.0
     residual: bool = True
+    norms: bool = True
     projection: str = "conv"
-    activation: str = "relu"
+    code: str = "relu"
     output: str = "tanh"
 
     def __post_init__(self):
-        _one_of("projection", self.projection, ("conv", "conv_norm"))
-        _one_of("activation", self.activation, ("relu", "identity"))
-        _one_of("output", self.output, ("tanh", "identity"))
+        one_of("projection", self.projection, ("conv", "conv_norm"))
+        one_of("code", self.code, ("relu", "identity"))
+        one_of("output", self.output, ("tanh", "sigmoid"))
         if not 0 < self.width <= 4:
             raise UserError(f"width {self.width} is out of range: give a number above 0, at most 4")
+
+
+#: The paper's network as its authors' code has it, and with nothing changed but the output layer.
+_AS_RUN = ModelConfig(projection="conv_norm", code="identity", output="sigmoid")
+NETWORKS = {
+    "as-run": _AS_RUN,
+    "range-matched": replace(_AS_RUN, output="tanh"),
+    # As the paper's words were read before the authors' code was known, and its ablation.
+    "cae": ModelConfig(),
+    "cae-plain": ModelConfig(residual=False),
+}
+#: The two arms of the ablation (paper, figures 4 and 5): the same network with and without skips.
+VARIANTS = ("cae", "cae-plain")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The training (paper, section "Training").
 
-    rotation: largest rotation in degrees, drawn uniformly from [-rotation, rotation].
+    augmented: random flips, and rotations by up to 10 degrees (paper, section "Data").
     precision: "auto" is bfloat16 autocast where the hardware multiplies it, else float32.
     compile: torch.compile; pays off in long trainings, needs a C++ compiler on CPU.
     gradient_epochs: epochs in which each layer's gradient norm is recorded.
     schedule: of the learning rate, "constant" or "cosine", which ends at 0.
-    epoch_images: images an epoch draws from all that are given; None draws them all.
+    epoch_images: images that an epoch draws from all that are given; None draws them all.
+    threads: on a CPU; 1 for small trainings, which run side by side, 0 for all that there are.
     """
 
     epochs: int = 30
     batch_size: int = 64
     learning_rate: float = 1e-4
-    rotation: float = 10.0
+    augmented: bool = True
     precision: str = "auto"
     compile: bool = False
     gradient_epochs: int = 3
     schedule: str = "constant"
     epoch_images: int | None = None
+    threads: int = 0
 
     def __post_init__(self):
-        _one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
-        _one_of("schedule", self.schedule, ("constant", "cosine"))
+        one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
+        one_of("schedule", self.schedule, ("constant", "cosine"))
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
             raise UserError("epochs, batch_size and learning_rate must be positive")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MixtureConfig:
-    """The prior of faces in patches: see `mixture.fit`."""
+class Part:
+    """Which faces of a data set a training learns from; `Study.images` finds them.
 
-    side: int = 12
-    step: int = 4
-    classes: int = 16
-    context: int = 64
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One training with noise.
-
-    network: a name in `references.TRAINED`. epochs: of the training. faces: it learns from so many
-    of those that are not tested, evenly spaced; None takes them all. start: the training whose
-    weights it starts from, of the same network or of a narrower one. seed: counted from the run's.
-    rate: its share of the learning rate that all others have.
+    data: the set's checksum. name: "paper" (the paper's sample) or "learning", of the split with
+    the declared `version`; "sample" or "untested", of the random split before it, version 0.
+    train, test: sizes of the sample, None for all, one fifth of them to test. count: so many of
+    the part, evenly spaced; None for all.
     """
 
-    network: str
-    epochs: int
-    faces: int | None = None
-    start: "Lesson | None" = None
+    data: str
+    name: str
+    version: int = SPLIT_VERSION
     seed: int = 0
-    rate: float = 1.0
-
-    @property
-    def courses(self) -> tuple["Lesson", ...]:
-        """It, and before it all that it goes on from."""
-        return (*(self.start.courses if self.start else ()), self)
-
-    @property
-    def all_epochs(self) -> int:
-        return sum(course.epochs for course in self.courses)
-
-    def again(self, seed: int) -> "Lesson":
-        """The same from another seed, from its start on."""
-        return replace(self, seed=seed, start=self.start and self.start.again(seed))
-
-    def images(self, each: int, faces: int) -> int:
-        """The images seen in all, with `each` an epoch at most, of `faces` that there are."""
-        return sum(course.own_images(each, faces) for course in self.courses)
-
-    def own_images(self, each: int, faces: int) -> int:
-        """The same of its own course only."""
-        return self.epochs * min(each, self.faces or faces)
-
-    @property
-    def name(self) -> str:
-        some = "" if self.faces is None else f", {self.faces} faces"
-        return f"{self.network}, {self.all_epochs} epochs{some}"
+    train: int | None = None
+    test: int | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReferenceConfig:
-    """What chapter 6 sets beside the autoencoder.
+class Recipe:
+    """All that decides a training, as plain values.
 
-    tuning: training images on which the filters' strengths are chosen.
-    ladder: numbers of principal components kept.
-    other_images: test images that meet other noise, evenly spaced (chapter 7).
-    networks: the trainings with noise. trend: trainings that differ in one thing, by its name in
-        `limit.AXES`, rising. training: that of them all, but for the epochs, and but for the
-        paper's network, which keeps its own.
+    task: what is learnt. version: of the code that does it, declared beside its plan and raised
+    when the same settings train another network: tests/test_golden.py says when. network: its name
+    in tables. model: the network's settings, a frozen dataclass of plain values. start: the
+    training whose weights it starts from (a warm start).
     """
 
-    tuning: int = 64
-    ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
-    other_images: int = 200
-    mixture: MixtureConfig = MixtureConfig()
-    networks: tuple[Lesson, ...] = ()
-    trend: dict[str, tuple[Lesson, ...]] = field(default_factory=dict)
-    training: TrainConfig = TrainConfig(
-        batch_size=16,
-        learning_rate=1e-3,
-        schedule="cosine",
-        epoch_images=8000,
-        compile=True,
-        gradient_epochs=0,
-    )
+    task: str
+    version: int
+    network: str
+    model: object
+    training: TrainConfig
+    part: Part
+    seed: int
+    start: "Recipe | None" = None
+
+    @property
+    def key(self) -> str:
+        """NETWORK-HASH: the name under which the training is kept.
+
+        A value that is its setting's default does not count: a setting that comes later, whose
+        default is what was done before, loses no training.
+        """
+        text = json.dumps(_chosen(self), sort_keys=True)
+        return f"{self.network}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def stages(self) -> tuple["Recipe", ...]:
+        """The trainings that it starts from, the first one first, and itself."""
+        return (*(self.start.stages if self.start else ()), self)
+
+    def as_dict(self) -> dict:
+        """All settings as plain values, for JSON."""
+        return asdict(self)
+
+
+def _chosen(value):
+    """A dataclass as a dict of the fields that are not at their defaults; plain values as is."""
+    if not dataclasses.is_dataclass(value):
+        return value
+    fields = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+    return {f.name: _chosen(v) for f, v in fields if v != f.default or f.name == "version"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One run of the study.
+    """One run of the study, as far as all chapters share it; each wing has settings of its own.
 
-    seed: drives the split, the noise and, counting up from it, the trainings.
-    seeds: trainings of each model.
-    train_images, test_images: sizes of the sample; None takes every image, split 80/20.
-    levels: the noise factors of the paper's tables I and II.
-    resamples: draws of each bootstrap.
-    audit_widths: widths at which chapter 5 scores its grid of procedures, rising.
-    audit_small: leave out of that grid what takes longest.
-    references: the other methods, chapter 6.
+    width: of the paper's network. training: of it. seed: drives the split, the noise and, counting
+    up from it, the trainings. seeds: trainings of each network. train_images, test_images: sizes of
+    the paper's sample; None takes every image, one fifth of them to test. levels: the noise factors
+    of the paper's tables I and II. resamples: draws of each bootstrap.
     """
 
     profile: str
-    model: ModelConfig
+    width: float
     training: TrainConfig
     seed: int = 0
     seeds: int = 3
@@ -183,139 +191,87 @@ class Config:
     test_images: int | None = 800
     levels: tuple[float, ...] = (0.0, 0.15, 0.3, 0.5)
     resamples: int = 2000
-    audit_widths: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8)
-    audit_small: bool = False
-    references: ReferenceConfig = ReferenceConfig()
 
     @property
     def training_seeds(self) -> range:
         return range(self.seed, self.seed + self.seeds)
 
-    def as_dict(self) -> dict:
-        """The settings as plain values, for JSON."""
-        return asdict(self)
+    def model(self, network: str, width: float | None = None) -> ModelConfig:
+        """The settings of the paper's network by its name, at the profile's width or another."""
+        one_of("network", network, NETWORKS)
+        return replace(NETWORKS[network], width=self.width if width is None else width)
+
+    def part(self, data: str, name: str, *, version: int = SPLIT_VERSION, count=None) -> Part:
+        """A part of the data set with the checksum `data`, sized as this run has it."""
+        sizes = {"train": self.train_images, "test": self.test_images}
+        return Part(data=data, name=name, version=version, seed=self.seed, count=count, **sizes)
 
 
-#: The two arms of the ablation (paper, figures 4 and 5): the same network with and without skips.
-VARIANTS = {"cae": True, "cae-plain": False}
-
-_SHORT = {"train_images": 320, "test_images": 80}
-_NOISY = ReferenceConfig().training
-_LONGER = Lesson("compact", 24, start=Lesson("compact", 30))
-_LONGEST = Lesson("compact", 36, start=_LONGER)
-#: It starts as ours, so that no hours are spent on learning what ours knows, and with a tenth of
-#: the learning rate, as Net2Net's authors do, so that it does not forget it.
-_ORACLE = Lesson("compact-large", 5, start=_LONGEST, rate=0.1)
-#: 8,000 images an epoch. Rivals have equal budgets, and `compact` has it too, besides its own.
-_FIELD = (
-    Lesson("cae-denoising", 30),
-    *(Lesson(name, 8) for name in ("gondara", "xie", "dncnn", "compact")),
-    *(Lesson(name, 8) for name in ("compact-mse", "noise2noise", "neighbor2neighbor")),
-    _LONGEST,
-)
+#: Of the task "reconstruction".
+RECONSTRUCTION = 1
 
 
-def _trend(
-    epochs: int, images: int, *, shorter: int, fewer: int, longer: tuple[Lesson, ...] = ()
-) -> dict:
-    """`compact` with one thing varied at a time about a training of some `epochs` with so many
-    `images` each: other numbers of epochs, `fewer` faces shown as often in all, half the channels.
-    """
-    base = Lesson("compact", epochs)
-    return {
-        "time": (Lesson("compact", shorter), base, *longer),
-        "data": (Lesson("compact", epochs * images // fewer, fewer), base),
-        "parameters": (Lesson("compact-small", epochs), base),
-    }
+def reconstruction(
+    settings: Config, part: Part, network: str, seed: int, *, width: float | None = None, **changes
+) -> Recipe:
+    """The recipe that trains one of NETWORKS to give back its input; `changes` to the training."""
+    return Recipe(
+        task="reconstruction",
+        version=RECONSTRUCTION,
+        network=network,
+        model=settings.model(network, width),
+        training=replace(settings.training, **changes),
+        part=part,
+        seed=seed,
+    )
 
 
-def _from_seeds(lessons: tuple[Lesson, ...], count: int) -> tuple[Lesson, ...]:
-    """Each from `count` seeds: two trainings of one network differ too."""
-    return tuple(lesson.again(seed) for lesson in lessons for seed in range(count))
+def recipes(settings: Config, data: str) -> list[Recipe]:
+    """The trainings of chapters 2 to 4, on the data set with the checksum `data`."""
+    part = settings.part(data, "sample", version=0)
+    seeds = settings.training_seeds
+    return [reconstruction(settings, part, name, seed) for name in VARIANTS for seed in seeds]
 
 
-#: The oracle, which takes four times the arithmetic of ours, has one seed on a CPU.
-_REFERENCES = ReferenceConfig(
-    networks=(*_from_seeds(_FIELD, 2), _ORACLE),
-    trend=_trend(8, 8000, shorter=2, fewer=3200, longer=(_LONGER.start, _LONGER, _LONGEST)),
-)
-_ON_GPU = replace(_REFERENCES, networks=_from_seeds((*_FIELD, _ORACLE), 3))
 PROFILES = {
     "smoke": Config(
         profile="smoke",
-        model=ModelConfig(width=1 / 32),
-        training=TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, gradient_epochs=1),
+        width=1 / 32,
+        training=TrainConfig(
+            epochs=2, batch_size=16, learning_rate=1e-3, gradient_epochs=1, threads=1
+        ),
         train_images=48,
         test_images=12,
         seeds=2,
         resamples=200,
-        audit_widths=(1 / 32,),
-        audit_small=True,
-        references=ReferenceConfig(
-            tuning=4,
-            ladder=(8, 32),
-            other_images=5,
-            mixture=MixtureConfig(step=12, classes=2, context=8),
-            networks=(
-                Lesson("compact", 2),
-                Lesson("compact", 2, seed=1),
-                Lesson("compact", 1),
-                Lesson("compact-large", 1, start=Lesson("compact", 2)),
-            ),
-            trend=_trend(2, 48, shorter=1, fewer=24),
-            training=replace(_NOISY, epoch_images=48, compile=False),
-        ),
     ),
     # A short training needs a larger step: the only setting in which `quick` leaves the paper
     # besides its size.
     "quick": Config(
         profile="quick",
-        model=ModelConfig(width=1 / 16),
-        training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3),
-        audit_widths=(1 / 32, 1 / 16),
-        audit_small=True,
-        references=ReferenceConfig(
-            tuning=32,
-            other_images=40,
-            mixture=MixtureConfig(classes=4),
-            networks=(Lesson("compact", 10),),
-            trend=_trend(10, 320, shorter=3, fewer=80),
-            training=replace(_NOISY, epoch_images=320, compile=False),
-        ),
-        **_SHORT,
+        width=1 / 16,
+        training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3, threads=1),
+        train_images=320,
+        test_images=80,
     ),
-    "cpu": Config(
-        profile="cpu",
-        model=ModelConfig(width=1 / 8),
-        training=TrainConfig(compile=True),
-        audit_widths=(1 / 16, 1 / 8, 1 / 4),
-        references=_REFERENCES,
-    ),
-    "paper": Config(
-        profile="paper",
-        model=ModelConfig(),
-        training=TrainConfig(compile=True),
-        audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
-        references=_ON_GPU,
-    ),
+    "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True)),
+    "paper": Config(profile="paper", width=1.0, training=TrainConfig(compile=True)),
     "full": Config(
         profile="full",
-        model=ModelConfig(),
+        width=1.0,
         training=TrainConfig(compile=True),
         train_images=None,
         test_images=None,
-        audit_widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
-        references=_ON_GPU,
     ),
 }
 
 
 def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
-    """The settings of a profile; `seeds` trainings of each model, 0 for the profile's own number.
+    """The settings of a profile; `seeds` trainings of each network, 0 for the profile's own number.
 
     Raises UserError for an unknown profile, naming the known ones, or a negative number.
     """
-    _one_of("profile", profile, PROFILES)
+    one_of("profile", profile, PROFILES)
     if seed < 0 or seeds < 0:
         raise UserError(f"seed {seed}, seeds {seeds}: give whole numbers from 0 up")
     settings = PROFILES[profile]
@@ -325,17 +281,3 @@ def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
 def run_name(dataset: str, settings: Config) -> str:
     """The name of a run's folders."""
     return f"{dataset}-{settings.profile}"
-
-
-def model_config(config: Config, variant: str) -> ModelConfig:
-    """The network of one arm of the ablation."""
-    _one_of("variant", variant, VARIANTS)
-    return replace(config.model, residual=VARIANTS[variant])
-
-
-def from_dict(cls, values: dict):
-    """Rebuild a flat config from its saved values, refusing keys that it does not have."""
-    unknown = set(values) - {field.name for field in fields(cls)}
-    if unknown:
-        raise UserError(f"unknown {cls.__name__} settings: {', '.join(sorted(unknown))}")
-    return cls(**values)
