@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+#: The data set that the paper is about, as readers name it.
+DATASET = "ferplus"
+_OTHERS = {"orl": "400 other faces (ORL)"}
 LEVELS = (0.0, 0.15, 0.3, 0.5)
 #: Table I: SSIM of ten random images per noise factor.
 SSIM_SAMPLES = {
@@ -34,6 +37,21 @@ LAYERS = (
     ("ConvTranspose2d(256, 64), stride 1", "64x96x96"),
     ("ConvTranspose2d(64, 3), stride 1", "3x96x96"),
 )
+
+
+def caveat(dataset: str) -> str:
+    """What must stand over results on other faces than the paper's, as Markdown; "" for FER+.
+
+    dataset: the name of a data set, as in `Faces.name` and before the dash of a run's name. The
+    link is right on the pages of a report.
+    """
+    if dataset == DATASET:
+        return ""
+    faces = _OTHERS.get(dataset, f"other faces ({dataset})")
+    return (
+        f"This is a demonstration on {faces}. It says nothing about the paper. "
+        "The result on the paper's data is [the FER+ report](../ferplus-cpu/index.html)."
+    )
 
 
 def tables() -> pd.DataFrame:
