@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from fer_lib.config import ModelConfig
 
@@ -16,7 +17,7 @@ DECODER = (
     (256, 64, 1),
     (64, 3, 1),
 )
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "identity": nn.Identity}
+ACTIVATIONS = {"relu": nn.ReLU, "identity": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
 class ResidualBlock(nn.Module):
@@ -29,10 +30,11 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, config: ModelConfig):
         super().__init__()
+        norm = nn.BatchNorm2d if config.norms else nn.Identity
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm1 = nn.BatchNorm2d(outputs)
+        self.norm1 = norm(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.norm2 = nn.BatchNorm2d(outputs)
+        self.norm2 = norm(outputs)
         with torch.random.fork_rng(devices=[]):
             self.skip = _projection(inputs, outputs, config) if config.residual else None
 
@@ -61,10 +63,11 @@ class CAE(nn.Module):
 
     def _encoder(self):
         for first, block, strided in ENCODER:
+            ends = strided == ENCODER[-1][-1]
             block, strided = self._channels(block), self._channels(strided)
             yield ResidualBlock(self._channels(first), block, self.config)
             yield nn.Conv2d(block, strided, 3, stride=2, padding=1)
-            yield ACTIVATIONS[self.config.activation]()
+            yield ACTIVATIONS[self.config.code if ends else "relu"]()
 
     def _decoder(self):
         for inputs, outputs, stride in DECODER:
@@ -73,7 +76,7 @@ class CAE(nn.Module):
             yield nn.ConvTranspose2d(
                 inputs, outputs, 3, stride=stride, padding=1, output_padding=stride - 1
             )
-            yield ACTIVATIONS[self.config.output if ends else self.config.activation]()
+            yield ACTIVATIONS[self.config.output if ends else "relu"]()
 
     def _channels(self, count: int) -> int:
         """Channels after scaling by the width; the image's own three stay."""
@@ -95,36 +98,28 @@ def describe(config: ModelConfig, size: int = 96) -> list[dict]:
     """The layer table: one row per layer with weights, in order of execution.
 
     `output` is channels x height x width, `parameters` includes biases, and `macs` counts the
-    multiply-accumulates of one forward pass of one image (2 MACs = 2 FLOPs x 1; batch norms count
-    none, being foldable). Runs on torch's meta device: width 1 costs no memory.
+    multiply-accumulates of one forward pass of one image (2 FLOPs each; batch norms count none,
+    being foldable). Runs on torch's meta device: width 1 costs no memory.
     """
     with torch.device("meta"):
         model = CAE(config).eval()
-    rows = []
-    names = {module: name for name, module in model.named_modules()}
-
-    def record(module, inputs, output):
-        weights = sum(p.numel() for p in module.parameters())
-        rows.append(
-            {
-                "layer": names[module],
-                "type": type(module).__name__,
-                "output": "x".join(map(str, output.shape[1:])),
-                "parameters": weights,
-                "macs": _macs(module, inputs[0], output),
-            }
-        )
-
-    for module in names:
+        image = torch.empty(1, 3, size, size)
+    outputs = {}
+    for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
-            module.register_forward_hook(record)
-    model(torch.empty(1, 3, size, size, device="meta"))
-    return rows
-
-
-def _macs(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> int:
-    if isinstance(module, nn.BatchNorm2d):
-        return 0
-    # Every weight is used once per output pixel of a convolution, per input pixel of a transposed.
-    pixels = x if isinstance(module, nn.ConvTranspose2d) else y
-    return module.weight.numel() * pixels.shape[-1] * pixels.shape[-2]
+            module.register_forward_hook(
+                lambda module, inputs, output, name=name: outputs.update({name: output.shape[1:]})
+            )
+    with FlopCounterMode(display=False) as counter:
+        model(image)
+    flops = counter.get_flop_counts()
+    return [
+        {
+            "layer": name,
+            "type": type(model.get_submodule(name)).__name__,
+            "output": "x".join(map(str, shape)),
+            "parameters": sum(p.numel() for p in model.get_submodule(name).parameters()),
+            "macs": sum(flops.get(f"CAE.{name}", {}).values()) // 2,
+        }
+        for name, shape in outputs.items()
+    ]

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 
 SIZE = 96
+#: Largest angle of the augmentation in degrees (paper, section "Data").
+ROTATION = 10.0
 
 
 def to_unit(faces: torch.Tensor) -> torch.Tensor:
@@ -54,14 +56,17 @@ def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
 
 
 def training_batch(
-    faces: torch.Tensor, generator: torch.Generator, rotation: float
+    faces: torch.Tensor, generator: torch.Generator, augmented: bool
 ) -> torch.Tensor:
-    """uint8 (N, 48, 48) -> augmented network input (N, 3, 96, 96) in [-1, 1].
+    """uint8 (N, 48, 48) -> network input (N, 3, 96, 96) in [-1, 1].
 
-    Resize, random flip, random rotation, normalise: the paper's order. The draws come from a CPU
-    `generator` whatever the device of `faces`, so that every device sees the same batches.
+    Resize, random flip, random rotation (both only where `augmented`), normalise: the paper's
+    order. The draws come from a CPU `generator` whatever the device of `faces`, so that every
+    device sees the same batches.
     """
-    chosen = torch.rand(len(faces), generator=generator) < 0.5
-    degrees = (torch.rand(len(faces), generator=generator) * 2 - 1) * rotation
-    images = flip(resize(to_unit(faces)), chosen.to(faces.device))
-    return to_rgb(normalise(rotate(images, degrees.to(faces.device))))
+    images = resize(to_unit(faces))
+    if augmented:
+        chosen = torch.rand(len(faces), generator=generator) < 0.5
+        degrees = (torch.rand(len(faces), generator=generator) * 2 - 1) * ROTATION
+        images = rotate(flip(images, chosen.to(faces.device)), degrees.to(faces.device))
+    return to_rgb(normalise(images))

@@ -1,15 +1,23 @@
 """One run of the study: its settings, its faces, and the files through which chapters speak."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import Image, display
 
 from fer_lib import config, data, training
-from fer_lib.config import REPORTS, WORK, Config
-from fer_lib.learning import Trained
+from fer_lib.config import REPORTS, WORK, Config, Part, Recipe
 from fer_lib.tools import files
+from fer_lib.training import Trained
+
+#: A figure's inch is an inch of the page (96 CSS pixels), so 10 point text in it is 10 point
+#: text on the page; each CSS pixel has 1.5 of the file's, for sharp screens.
+DPI = 144
+CSS_DPI = 96
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,26 @@ class Study:
             )
         return pd.read_csv(path, keep_default_na=False)
 
+    def show(self, figure: plt.Figure, name: str, *, alt: str, caption: str) -> None:
+        """Save `figure` as figures/NAME.png and show those same bytes in the notebook.
+
+        alt: what the figure says, for those who cannot see it. caption: below the figure;
+        markdown, so $maths$ works. Both travel in the output's metadata.
+        """
+        buffer = BytesIO()
+        options = {"dpi": DPI, "facecolor": "white", "bbox_inches": "tight"}
+        # No "Software" entry: the file depends on the figure only.
+        figure.savefig(buffer, format="png", metadata={"Software": None}, **options)
+        plt.close(figure)
+        with files.replacing(self.folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        pixels = int.from_bytes(buffer.getvalue()[16:20], "big")  # PNG header: the width
+        metadata = {"alt": alt, "caption": caption, "width": round(pixels * CSS_DPI / DPI)}
+        display(Image(buffer.getvalue(), format="png", metadata=metadata))
+
     def side(self, name: str) -> tuple[np.ndarray, pd.DataFrame]:
         """The images (n, 48, 48) and rows of the "train" or "test" side of tables/split.csv."""
-        positions = self._positions(name)
-        return np.ascontiguousarray(self.faces.images[positions]), self.faces.rows.loc[positions]
+        return self._at(self._positions(name))
 
     def untested(self) -> np.ndarray:
         """Every image (n, 48, 48) that is not in the test set, nor a copy of one in it."""
@@ -48,15 +72,42 @@ class Study:
         split = self.read("split")
         return np.searchsorted(self.faces.rows["id"], split["id"][split["side"] == side])
 
-    def trained(self, variant: str, seed: int, width: float | None = None) -> Trained:
-        """The network of one arm of the ablation, trained now unless it was before.
+    def _at(self, positions: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+        return np.ascontiguousarray(self.faces.images[positions]), self.faces.rows.loc[positions]
+
+    def part(self, name: str, **changes) -> Part:
+        """A part of this study's faces by its name; see `Config.part`."""
+        return self.settings.part(self.faces.checksum, name, **changes)
+
+    def images(self, part: Part) -> np.ndarray:
+        """The faces, uint8 (n, 48, 48), that a training of `part` learns from."""
+        images = self._images(part)
+        if part.count is None:
+            return images
+        return images[np.linspace(0, len(images), part.count, endpoint=False).astype(int)]
+
+    def _images(self, part: Part) -> np.ndarray:
+        if part.version == 0:  # the random split that the first trainings learnt from
+            return self.side("train")[0] if part.name == "sample" else self.untested()
+        raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
+
+    def trained(self, network: str, seed: int, width: float | None = None) -> Trained:
+        """One of the paper's networks, trained on the old sample now unless it was before.
 
         width: other than the profile's own.
         """
-        model = self.settings.model
-        model = replace(model, width=model.width if width is None else width)
-        settings = replace(self.settings, model=model)
-        return training.fit(self.side("train")[0], variant, seed, settings)
+        part = self.part("sample", version=0)
+        return self.reconstruct(
+            config.reconstruction(self.settings, part, network, seed, width=width)
+        )
+
+    def reconstruct(self, recipe: Recipe) -> Trained:
+        """The training of a recipe with the task "reconstruction", now unless it was before."""
+        return self.fit(training.Reconstruction(recipe.model, recipe.training.augmented), recipe)
+
+    def fit(self, task: training.Task, recipe: Recipe, start: Trained | None = None) -> Trained:
+        """`training.fit` on the faces that the recipe names."""
+        return training.fit(task, self.images(recipe.part), recipe, start)
 
 
 def open_study(profile: str, path: str = "", seed: int = 0, seeds: int = 0) -> Study:

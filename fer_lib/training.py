@@ -1,49 +1,263 @@
-"""Train the autoencoder to reproduce clean faces (paper, section "Training")."""
+"""The training loop, for any network and any task, and the paper's own task.
 
-from dataclasses import asdict, dataclass
+`fit` resumes by itself: after each epoch everything that the next one needs is on disk.
+"""
 
+import importlib.metadata
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import filelock
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fer_lib import autoencoder, config, learning, pipeline
-from fer_lib.config import Config, ModelConfig
-from fer_lib.learning import Trained
+from fer_lib import autoencoder, pipeline
+from fer_lib.config import ModelConfig, Recipe, TrainConfig, UserError
+from fer_lib.tools import device, progress, weights
+
+
+class Task(Protocol):
+    """What is learnt. What of it can be chosen stands in the training's recipe."""
+
+    def build(self, seed: int) -> nn.Module:
+        """The network before training; the same seed gives the same weights."""
+        ...
+
+    def batch(self, faces: torch.Tensor, generator: torch.Generator):
+        """What one step learns from, made of clean faces, uint8 (N, 48, 48), in float32.
+
+        All draws come from the CPU `generator`, so that every device sees the same batches.
+        """
+        ...
+
+    def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
+        """The mean loss of a batch; `progress` is the share of the training that is done."""
+        ...
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The paper's network learns to give back its input.
+    """The paper's network learns to give back its input (paper, section "Training").
 
-    rotation: largest angle of the augmentation in degrees.
+    augmented: whether faces are flipped and rotated at random.
     """
 
-    name: str
     model: ModelConfig
-    rotation: float
-    recipe = ("models", "pipeline", "training")
-
-    def facts(self) -> dict:
-        return {"model": asdict(self.model)}
+    augmented: bool
 
     def build(self, seed: int) -> nn.Module:
         return autoencoder.build(self.model, seed)
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Network input, which is the target too: (N, 3, 96, 96) in [-1, 1]."""
-        x = pipeline.training_batch(faces, generator, self.rotation)
+        x = pipeline.training_batch(faces, generator, self.augmented)
         return x.contiguous(memory_format=torch.channels_last)
 
     def loss(self, network: nn.Module, batch: torch.Tensor, progress: float) -> torch.Tensor:
         return F.mse_loss(network(batch).float(), batch)
 
 
-def fit(faces: np.ndarray, variant: str, seed: int, settings: Config) -> Trained:
-    """Train `variant` ("cae", "cae-plain") on clean `faces`, uint8 (N, 48, 48), or find it trained.
+@dataclass(frozen=True)
+class Trained:
+    """A trained network in eval mode and the record of its training.
 
-    See `learning.fit`. Raises UserError for an unknown variant or a damaged checkpoint.
+    history: one dict an epoch: epoch, train_loss (mean over its images), seconds.
+    gradients: one dict an epoch and layer: epoch, layer, depth, norm (mean over the steps).
+    key: of its recipe. elsewhere: in what its numbers may differ from a training made here, "" if
+    in nothing.
     """
-    model = config.model_config(settings, variant)
-    task = Reconstruction(variant, model, settings.training.rotation)
-    return learning.fit(task, faces, seed, settings.training)
+
+    model: nn.Module
+    history: list[dict]
+    gradients: list[dict]
+    key: str
+    elsewhere: str = ""
+
+
+def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = None) -> Trained:
+    """Train `task` on clean `faces`, uint8 (N, 48, 48), or find it trained: in the work folder, or
+    published with a report.
+
+    start: the finished training of `recipe.start`, whose weights it starts from. Continues from the
+    last whole epoch if it was interrupted. Raises UserError for a damaged checkpoint.
+    """
+    if path := weights.published(recipe.key):
+        return load(task, path)
+    path = weights.checkpoint(recipe.key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path.parent / "lock"):
+        run = _Run(task, recipe, weights.digest(faces), start)
+        if path.exists():
+            run.restore(*weights.load(path))
+        with device.threads(recipe.training.threads):
+            _epochs(run, torch.tensor(faces), path)
+    return Trained(run.model.eval(), run.history, run.gradients, recipe.key)
+
+
+def load(task: Task, path: Path) -> Trained:
+    """The finished training of `task` in a published file, on the device on which it would be
+    trained.
+
+    Raises UserError for a damaged file.
+    """
+    tensors, facts = weights.load(path)
+    model = task.build(0)
+    model.load_state_dict(weights.nested("model", tensors))
+    model = model.to(device.best()).eval()
+    history, gradients, key = (facts[name] for name in ("history", "gradients", "key"))
+    return Trained(model, history, gradients, key, _elsewhere(facts))
+
+
+def _made_with(settings: TrainConfig) -> dict[str, str]:
+    """What decides a training besides its recipe: precision, and versions of packages."""
+    precision = str(device.autocast_dtype(settings.precision, device.best()))
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "deepinv")}
+    return {"precision": precision.removeprefix("torch."), **versions}
+
+
+def _elsewhere(facts: dict) -> str:
+    here = _made_with(TrainConfig(**facts["recipe"]["training"]))
+    there = {name: facts["made_with"].get(name, "not recorded") for name in here}
+    return "; ".join(f"{k} {there[k]}, here {v}" for k, v in here.items() if there[k] != v)
+
+
+def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
+    """Train the epochs that `run` still lacks, with a checkpoint after each."""
+    settings, done = run.recipe.training, len(run.history)
+    if done == settings.epochs:
+        return
+    step, faces = run.step_function(), faces.to(run.device)
+    images = min(len(faces), settings.epoch_images or len(faces))
+    steps = settings.epochs * -(-images // settings.batch_size)
+    with progress.Progress(
+        f"training {run.recipe.key}", steps, done * steps // settings.epochs
+    ) as bar:
+        for epoch in range(done + 1, settings.epochs + 1):
+            start = time.monotonic()
+            loss, norms = _epoch(run, faces, images, step, bar)
+            run.record(epoch, loss, time.monotonic() - start, norms)
+            weights.save(path, run.tensors(), **run.facts())
+
+
+def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[float, list]:
+    """One pass over `images` of the faces: the mean loss per image, and each step's gradient norms
+    if they are watched."""
+    total, norms, watch = 0.0, [], len(run.history) < run.settings.gradient_epochs
+    order = torch.randperm(len(faces), generator=run.generator)[:images]
+    for chosen in order.split(run.settings.batch_size):
+        loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
+        total += loss * len(chosen)  # a short last batch weighs what it holds
+        if watch:
+            norms.append(gradient_norms(run.model))
+        bar.advance(f"epoch {len(run.history) + 1}, loss {loss:.4f}")
+    return total / images, norms
+
+
+def gradient_norms(model: nn.Module) -> list[float]:
+    """The Euclidean norm of the gradient of each layer's weight, in order of `layers`."""
+    norms = torch._foreach_norm([module.weight.grad for _, module in layers(model)])
+    return torch.stack(norms).tolist()
+
+
+def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The convolutions of the main path, from input to output; projections of skips are aside."""
+    kinds = nn.Conv2d | nn.ConvTranspose2d
+    named = ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
+    return [(name, module) for name, module in named if ".skip" not in name]
+
+
+class _Run:
+    """All state of one training: what a checkpoint must hold, and nothing else."""
+
+    def __init__(self, task: Task, recipe: Recipe, faces: str, start: Trained | None):
+        self.task, self.recipe, self.settings, self.faces = task, recipe, recipe.training, faces
+        self.device = device.best()
+        network = task.build(recipe.seed)
+        if start:
+            network.load_state_dict(start.model.state_dict())
+        self.model = network.to(self.device, memory_format=torch.channels_last).train()
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(),
+            lr=self.settings.learning_rate,
+            fused=self.device.type != "mps",
+        )
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.history: list[dict] = []
+        self.gradients: list[dict] = []
+
+    def step_function(self):
+        """A function of a batch and the share of the training that is done; it takes one optimiser
+        step and returns the loss before it."""
+        compiles = self.settings.compile and device.can_compile(self.device)
+        forward = torch.compile(self.model) if compiles else self.model
+        dtype = device.autocast_dtype(self.settings.precision, self.device)
+        autocast = {"dtype": dtype, "enabled": dtype is not torch.float32}
+
+        def step(faces: torch.Tensor, progress: float) -> torch.Tensor:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.rate(progress)
+            self.optimiser.zero_grad()
+            batch = self.task.batch(faces, self.generator)
+            with torch.autocast(self.device.type, **autocast):
+                loss = self.task.loss(forward, batch, progress)
+            loss.backward()
+            self.optimiser.step()
+            return loss.detach()
+
+        return step
+
+    def rate(self, progress: float) -> float:
+        """The learning rate: constant, or falling to 0 along half a cosine."""
+        if self.settings.schedule == "constant":
+            return self.settings.learning_rate
+        return self.settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+    def record(self, epoch: int, loss: float, seconds: float, norms: list[list[float]]) -> None:
+        self.history.append({"epoch": epoch, "train_loss": loss, "seconds": seconds})
+        if norms:
+            means = np.mean(norms, axis=0).tolist()
+            for depth, (layer, _) in enumerate(layers(self.model), 1):
+                row = {"epoch": epoch, "layer": layer, "depth": depth, "norm": means[depth - 1]}
+                self.gradients.append(row)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        named = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        moments = self.optimiser.state_dict()["state"]
+        for number, state in moments.items():
+            named |= {f"adam.{number}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        return named | {"generator": self.generator.get_state()}
+
+    def facts(self) -> dict:
+        """What the file says of itself: the recipe, what it ran on, and how it went."""
+        return {
+            "key": self.recipe.key,
+            "recipe": self.recipe.as_dict(),
+            "faces": self.faces,
+            "made_with": _made_with(self.settings),
+            "history": self.history,
+            "gradients": self.gradients,
+        }
+
+    def restore(self, tensors: dict[str, torch.Tensor], facts: dict) -> None:
+        if facts["faces"] != self.faces:
+            raise UserError(
+                f"{self.recipe.key} was begun on other faces: delete its folder in the work folder,"
+                " and raise SPLIT_VERSION if the rule that splits them has changed"
+            )
+        self.model.load_state_dict(weights.nested("model", tensors))
+        self.generator.set_state(tensors["generator"])
+        parameters = list(self.model.parameters())
+        state: dict[int, dict] = {number: {} for number in range(len(parameters))}
+        for name, tensor in weights.nested("adam", tensors).items():
+            number, moment = name.split(".")
+            if tensor.ndim:  # fused Adam reads memory as it lies: moments must lie as the weights
+                tensor = torch.empty_like(parameters[int(number)]).copy_(tensor)
+            state[int(number)][moment] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        self.history, self.gradients = facts["history"], facts["gradients"]

@@ -1,6 +1,8 @@
 """What the hardware offers, asked at run time."""
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 
 import torch
 
@@ -17,6 +19,17 @@ def autocast_dtype(precision: str, where: torch.device) -> torch.dtype:
     if precision == "auto":
         precision = "bfloat16" if _multiplies_bfloat16(where) else "float32"
     return getattr(torch, precision)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads of torch on the CPU inside the block; 0 leaves their number as it is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def can_compile(where: torch.device) -> bool:

@@ -1,78 +1,137 @@
-"""Checkpoints: one safetensors file each, nothing pickled, replaced atomically.
+"""Networks in files: one safetensors file each, nothing pickled, replaced atomically.
 
-A training's folder is named after everything that made it: settings, seed, training images and
-the code of the model, the input pipeline and the loop. Change one of them and it trains anew.
+A training lives in the work folder under its recipe's key. Published weights lie beside a report;
+what says which training they are is the key written inside, not the name of the file.
+
+`python -m fer_lib.tools.weights RUN KEY...` publishes finished trainings to reports/RUN/networks.
 """
 
-import ast
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+import sys
 from pathlib import Path
 
-import numpy as np
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-
-from fer_lib.config import ROOT, WORK, UserError
+from fer_lib.config import REPORTS, ROOT, WORK, UserError
 from fer_lib.tools import files
 
-
-def key(modules: Sequence[str], **ingredients) -> str:
-    """A short hash of JSON-able ingredients and of the code of `modules` (comments aside)."""
-    text = json.dumps(ingredients, sort_keys=True) + "".join(map(_code, modules))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+SUFFIX = ".safetensors"
 
 
-def digest(array: np.ndarray) -> str:
-    """SHA-256 of an array's values."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+def checkpoint(key: str) -> Path:
+    """Where the training `key` keeps what it needs to go on."""
+    return WORK / "models" / key / f"checkpoint{SUFFIX}"
 
 
-def folder(name: str, modules: Sequence[str], **ingredients) -> Path:
-    """Where the training `name` made of `ingredients` by the code of `modules` lives."""
-    return WORK / "models" / f"{name}-{key(modules, **ingredients)}"
+def save(path: Path, tensors: dict, **facts) -> None:
+    """Write torch tensors and JSON-able facts to one file."""
+    from safetensors.torch import save_file
 
-
-def published(name: str) -> Path | None:
-    """The file with the weights of the training `name`, if they are published with a report."""
-    return next((ROOT / "reports").glob(f"*/networks/{name}.safetensors"), None)
-
-
-def save(path: Path, tensors: dict[str, torch.Tensor], **facts) -> None:
-    """Write tensors and JSON-able facts to one file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with files.replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"facts": json.dumps(facts)})
 
 
-def load(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+def load(path: Path) -> tuple[dict, dict]:
     """The tensors and facts of `save`. Raises UserError if the file is damaged."""
+    from safetensors.torch import load_file
+
+    facts = header(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["facts"])
-            return {name: file.get_tensor(name) for name in list(file.keys())}, facts
+        return load_file(path), facts
     except Exception as error:  # safetensors raises its own and built-in errors alike
-        where = f"{path.parent.name}/{path.name}"
-        raise UserError(f"{where} is damaged, delete it: {error}") from None
+        raise _damaged(path, error) from None
 
 
-def nested(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def header(path: Path) -> dict:
+    """The facts of a file, without its tensors: loads neither torch nor numpy.
+
+    Raises UserError if the file is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > path.stat().st_size:
+                raise ValueError("it is cut off")
+            return json.loads(json.loads(file.read(size))["__metadata__"]["facts"])
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {error}")
+
+
+def folders() -> list[Path]:
+    """Where published networks may lie: $FER_NETWORKS, and beside every report."""
+    given = os.environ.get("FER_NETWORKS")
+    beside = sorted({*REPORTS.glob("*/networks"), *(ROOT / "reports").glob("*/networks")})
+    return [*([Path(given)] if given else []), *beside]
+
+
+def index() -> dict[str, Path]:
+    """The files of published networks by the key of their training."""
+    paths = [path for folder in folders() for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    return {header(path).get("key", path.stem): path for path in reversed(paths)}
+
+
+def published(key: str) -> Path | None:
+    """The file with the weights of the training `key`, if they are published."""
+    return index().get(key)
+
+
+def finished(key: str) -> bool:
+    """Whether the training `key` has ended in the work folder."""
+    path = checkpoint(key)
+    return path.exists() and is_finished(header(path))
+
+
+def is_finished(facts: dict) -> bool:
+    """Whether the training with these facts has reached its last epoch."""
+    return len(facts["history"]) >= facts["recipe"]["training"]["epochs"]
+
+
+def nested(prefix: str, tensors: dict) -> dict:
     """The tensors whose name starts with `prefix.`, without it."""
     start = prefix + "."
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
-def _code(module: str) -> str:
-    """The module's syntax tree without docstrings: reformatting or commenting keeps it."""
-    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body.pop(0)
-    return ast.dump(tree)
+def digest(array) -> str:
+    """SHA-256 of the values of a numpy array."""
+    import numpy as np
+
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
+def publish(key: str, folder: Path) -> Path:
+    """Write the weights and the facts of the finished training `key` to a file in `folder`.
+
+    Weights of more than one dimension are rounded to half precision, 11 bits. Raises UserError for
+    a training that is not there or not finished.
+    """
+    source = checkpoint(key)
+    if not source.exists():
+        raise UserError(f"no training {key!r} in the work folder: name its folder there")
+    tensors, facts = load(source)
+    if not is_finished(facts):
+        raise UserError(f"{key} has not finished its training: let it finish")
+    model = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    path = folder / f"{key}{SUFFIX}"
+    save(path, {k: v.half() if v.ndim > 1 else v for k, v in model.items()}, **facts)
+    return path
+
+
+def main() -> int:
+    run, *keys = sys.argv[1:]
+    try:
+        for key in keys:
+            print(publish(key, REPORTS / run / "networks").name)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
