@@ -1,0 +1,229 @@
+"""What chapters 6 to 8 compare: each trained network in one record, and the plan of each profile.
+
+No torch in here, so that a run is planned in a fraction of a second. What a network consists of
+stands in `networks`, how it learns in `supervision`.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from fer_lib.config import Config, Recipe, TrainConfig
+
+#: Of what this wing computes: raised when a table of chapters 6 to 8 changes by its code.
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorerConfig:
+    """A network for gray images and what it learns from: what decides its training.
+
+    architecture: its class or function in `networks`. channels: of it, () for its default.
+    supervision, criterion: see `supervision.Restoration`.
+    """
+
+    architecture: str
+    channels: tuple[int, ...] = ()
+    supervision: str = "clean"
+    criterion: str = "ssim"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """All that is said of a trained network.
+
+    label: in tables. model: None for the paper's network, which sees 96x96 RGB. learns: from
+    "clean" images, "pairs" of noisy and clean ones, or "noisy" ones alone. mirrored: the label of
+    its second version with test-time augmentation, the mean of what it makes of an image and of its
+    mirror image; "" for none. stages: the trainings of it in a full study, each as the epochs of
+    its schedule stages. version: raised when the same settings train another network.
+    """
+
+    label: str
+    model: RestorerConfig | None = None
+    learns: str = "pairs"
+    mirrored: str = ""
+    stages: tuple[tuple[int, ...], ...] = ((8,),)
+    version: int = 1
+
+
+def _compact(**changes) -> RestorerConfig:
+    return RestorerConfig(architecture="Compact", **changes)
+
+
+#: By the name in the column `method` of tables, in their order.
+NETWORKS = {
+    "cae": Network(label="the paper's autoencoder", learns="clean", stages=()),  # of chapter 2
+    "cae-denoising": Network(label="the paper's, trained with noise", stages=((30,),)),
+    "gondara": Network(label="Gondara's autoencoder", model=RestorerConfig(architecture="Gondara")),
+    "xie": Network(label="Xie's stacked autoencoder", model=RestorerConfig(architecture="Xie")),
+    "dncnn": Network(label="DnCNN", model=RestorerConfig(architecture="dncnn")),
+    "compact-mse": Network(label="compact, squared error only", model=_compact(criterion="mse")),
+    "noise2noise": Network(
+        label="compact, Noise2Noise",
+        model=_compact(supervision="noise2noise", criterion="mse"),
+        learns="noisy",
+    ),
+    "neighbor2neighbor": Network(
+        label="compact, Neighbor2Neighbor",
+        model=_compact(supervision="neighbor2neighbor", criterion="mse"),
+        learns="noisy",
+    ),
+    "compact": Network(
+        label="compact (ours)",
+        model=_compact(),
+        mirrored="compact, both mirror images (ours)",
+        stages=((8,), (30, 24, 36)),
+    ),
+    "compact-small": Network(
+        label="compact, half the channels", model=_compact(channels=(24, 48, 80)), stages=()
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a network learns, and from how much.
+
+    network: a name in NETWORKS. stages: epochs of each stage; a stage after the first starts from
+    the weights that the one before it ended with, and the learning rate rises again (Loshchilov &
+    Hutter 2017, "SGDR: stochastic gradient descent with warm restarts"). faces: it learns from so
+    many of those that are not tested, evenly spaced; None takes them all.
+    """
+
+    network: str
+    stages: tuple[int, ...]
+    faces: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        return sum(self.stages)
+
+    @property
+    def name(self) -> str:
+        fewer = "" if self.faces is None else f", {self.faces} faces"
+        return f"{self.network}, {self.epochs} epochs{fewer}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureConfig:
+    """The prior of faces in patches: see `mixture.fit`."""
+
+    side: int = 12
+    step: int = 4
+    classes: int = 16
+    context: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceConfig:
+    """What a profile sets beside the paper's autoencoder.
+
+    tuning: training images on which the filters' strengths are chosen. ladder: numbers of principal
+    components kept. other_images: test images that meet other noise, evenly spaced (chapter 8).
+    networks: what is trained with noise. trainings: of each of them, from as many seeds. trend:
+    what differs in one thing, by its name in `ranking.AXES`, rising; trained once. training: of
+    them all, but for the epochs, and but for the paper's network, which keeps its own.
+    """
+
+    tuning: int = 64
+    ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
+    other_images: int = 200
+    mixture: MixtureConfig = MixtureConfig()
+    networks: tuple[Schedule, ...] = ()
+    trainings: int = 2
+    trend: dict[str, tuple[Schedule, ...]] = field(default_factory=dict)
+    training: TrainConfig = TrainConfig(
+        batch_size=16,
+        learning_rate=1e-3,
+        schedule="cosine",
+        epoch_images=8000,
+        compile=True,
+        gradient_epochs=0,
+        threads=1,
+    )
+
+    @property
+    def named(self) -> dict[str, Schedule]:
+        """`networks` by their names in tables: the longest schedule of a network bears its name,
+        shorter ones state their epochs."""
+        longest = {s.network: s for s in sorted(self.networks, key=lambda s: s.epochs)}
+        return {s.network if s == longest[s.network] else s.name: s for s in self.networks}
+
+
+def _trend(
+    epochs: int, images: int, *, shorter: int, fewer: int, longer: tuple[Schedule, ...] = ()
+) -> dict[str, tuple[Schedule, ...]]:
+    """`compact` with one thing varied at a time about a training of some `epochs` with so many
+    `images` each: other numbers of epochs, `fewer` faces shown as often in all, half the channels.
+    """
+    base = Schedule("compact", (epochs,))
+    return {
+        "time": (Schedule("compact", (shorter,)), base, *longer),
+        "data": (Schedule("compact", (epochs * images // fewer,), fewer), base),
+        "parameters": (Schedule("compact-small", (epochs,)), base),
+    }
+
+
+_SHORT = replace(ReferenceConfig().training, compile=False)
+_LONGER = tuple(Schedule("compact", stages) for stages in ((30,), (30, 24), (30, 24, 36)))
+_WHOLE = ReferenceConfig(
+    networks=tuple(Schedule(name, s) for name, network in NETWORKS.items() for s in network.stages),
+    trend=_trend(8, 8000, shorter=2, fewer=3200, longer=_LONGER),
+)
+#: By the name of the profile. With a GPU, each network is trained three times.
+PLANS = {
+    "smoke": ReferenceConfig(
+        tuning=4,
+        ladder=(8, 32),
+        other_images=5,
+        mixture=MixtureConfig(step=12, classes=2, context=8),
+        networks=(Schedule("compact", (2,)), Schedule("compact", (1,))),
+        trend=_trend(2, 48, shorter=1, fewer=24),
+        training=replace(_SHORT, epoch_images=48),
+    ),
+    "quick": ReferenceConfig(
+        tuning=32,
+        other_images=40,
+        mixture=MixtureConfig(classes=4),
+        networks=(Schedule("compact", (10,)),),
+        trainings=1,
+        trend=_trend(10, 320, shorter=3, fewer=80),
+        training=replace(_SHORT, epoch_images=320),
+    ),
+    "cpu": _WHOLE,
+    "paper": replace(_WHOLE, trainings=3),
+    "full": replace(_WHOLE, trainings=3),
+}
+
+
+def recipe(schedule: Schedule, settings: Config, data: str, training: int = 0) -> Recipe:
+    """The recipe of one training, on the data set with the checksum `data`; `training` counts
+    those of one network, each from another seed.
+
+    The paper's network learns from the paper's sample by the paper's training; all others from
+    faces that are not tested, by one and the same training but for its length.
+    """
+    network, plan = NETWORKS[schedule.network], PLANS[settings.profile]
+    paper = network.model is None
+    part = "sample" if paper else "untested"
+    before, seed = None, settings.seed + training
+    for epochs in schedule.stages:
+        before = Recipe(
+            task="denoising" if paper else "restoration",
+            version=network.version,
+            network=schedule.network,
+            model=network.model or settings.model("cae"),
+            training=replace(settings.training if paper else plan.training, epochs=epochs),
+            part=settings.part(data, part, version=0, count=schedule.faces),
+            seed=seed,
+            start=before,
+        )
+        seed += epochs  # so that no stage repeats the draws of the one before it
+    return before
+
+
+def recipes(settings: Config, data: str) -> list[Recipe]:
+    """Every training of chapters 6 to 8, each after the one that it starts from."""
+    plan = PLANS[settings.profile]
+    asked = [recipe(s, settings, data, n) for s in plan.networks for n in range(plan.trainings)]
+    asked += [recipe(s, settings, data) for line in plan.trend.values() for s in line]
+    return list({stage.key: stage for last in asked for stage in last.stages}.values())
