@@ -1,7 +1,7 @@
-"""Reports: figures with alt texts, and executed notebooks as self-contained HTML pages.
+"""Executed notebooks, and the front page of a report, as HTML pages that load nothing.
 
-The look is in `template/`, once for chapters and index alike. A page needs no network and no
-script: maths becomes MathML and pictures become data while the page is built.
+`template/` has the look of both. Maths becomes MathML, and the pictures of a chapter become data,
+while a page is made: reading it needs no network and no script.
 """
 
 import functools
@@ -40,29 +40,35 @@ _NOT_MATHS = re.compile(r"\\|<mi>&</mi>|<mo ?/>")
 _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?=&#x02212;)")
 
 
-def render(notebook: Path, page: Path, *, title: str, nav: list[tuple[str, str]]) -> None:
+def render(
+    notebook: Path, page: Path, *, title: str, nav: list[tuple[str, str]], banner: str = ""
+) -> None:
     """Write an executed notebook as one HTML page that loads nothing from elsewhere.
 
     nav: (label, relative href) of every chapter in reading order, this one included; the link
         to index.html is added.
+    banner: Markdown that stands above everything else.
     Raises UserError for maths that cannot be converted; an older page then stays as it was.
     """
     book = nbformat.read(notebook, as_version=4)
-    files.write_text(page, _export(book, page, title=title, nav=nav, embed=True))
+    html = _export(book, page, embed=True, title=title, nav=nav, banner=banner)
+    files.write_text(page, html)
 
 
 def index(
     page: Path,
     *,
     title: str,
-    summary_markdown: str,
+    summary: str,
     sections: list[tuple[str, str, str]],
-    run: dict,
+    facts: dict[str, str],
+    banner: str = "",
 ) -> None:
-    """Write the front page: summary, chapters, the files beside the page, and the run's facts.
+    """Write the front page: summary, chapters, the files beside the page, how the run was made.
 
-    sections: (label, relative href, one sentence); one without its page yet gets no link.
-    run: the facts as in run.json; dicts inside it become groups.
+    summary, banner: Markdown.
+    sections: (label, relative href, one sentence) of each chapter; without its page it has no link.
+    facts: what is known of the run, label -> text.
     Raises UserError if the summary names a picture or page that is not there.
     """
     folder = page.parent
@@ -70,14 +76,15 @@ def index(
         (label, href if (folder / href).exists() else "", text) for label, href, text in sections
     ]
     html = _export(
-        new_notebook(cells=[new_markdown_cell(f"# {title}\n\n{summary_markdown}")]),
+        new_notebook(cells=[new_markdown_cell(f"# {title}\n\n{summary}")]),
         page,
         title=title,
+        banner=banner,
         nav=[(label, href) for label, href, _ in chapters if href],
         chapters=chapters,
         tables=[f"tables/{file.name}" for file in sorted(folder.glob("tables/*.csv"))],
         figures=[f"figures/{file.name}" for file in sorted(folder.glob("figures/*.png"))],
-        run=run,
+        facts=facts,
     )
     _check_links(html, page)
     files.write_text(page, html)
@@ -85,8 +92,7 @@ def index(
 
 def _export(book, page: Path, *, embed: bool = False, **resources) -> str:
     """The HTML of a notebook; `resources` reach the template by their names."""
-    metadata = {"path": str(page.parent)}
-    resources.update(metadata=metadata, page=page.name, headings=[])
+    resources |= {"metadata": {"path": str(page.parent)}, "page": page.name, "headings": []}
     html, _ = _exporter(embed).from_notebook_node(book, resources=resources)
     return html
 
@@ -112,7 +118,7 @@ def _check_links(html: str, page: Path) -> None:
 
 
 class _Exporter(HTMLExporter):
-    """HTML export with this project's markdown, tables and values."""
+    """HTML export with this project's Markdown and tables."""
 
     @pass_context
     def markdown2html(self, context, source: str) -> str:
@@ -126,17 +132,16 @@ class _Exporter(HTMLExporter):
     def default_filters(self) -> Iterator[tuple]:
         yield from super().default_filters()
         yield "tables", _tables
-        yield "value", _value
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown with MathML, scrollable tables, figures, and headings that can be linked to."""
+    """Markdown with MathML, tables that scroll, figures, and headings that links can reach."""
 
     def heading(self, text: str, level: int, **attrs) -> str:
         """A heading; (level, id, text) is also added to `headings`, for the contents list."""
-        words = re.sub(r"<[^>]*>|&\w+;", "", text).lower()
-        slug = base = re.sub(r"\W+", "-", words).strip("-") or "section"
-        number, taken = 1, {"main"} | {known for _, known, _ in self.headings}
+        plain = re.sub(r"<[^>]*>|&\w+;", "", text).lower()
+        slug = base = re.sub(r"\W+", "-", plain).strip("-") or "section"
+        number, taken = 1, {"main", *(slug for _, slug, _ in self.headings)}
         while slug in taken:
             number += 1
             slug = f"{base}-{number}"
@@ -171,22 +176,22 @@ def _mathml(latex: str, display: str) -> str:
     """LaTeX as MathML. Raises UserError for what latex2mathml does not understand."""
     try:
         html = convert(latex, display=display)
-    except Exception as error:  # its parser raises whatever its tables raise
+    except Exception as error:  # the parser's tables raise errors of any kind
         raise UserError(f"maths {latex.strip()!r} cannot be converted: {error!r}") from error
     if _NOT_MATHS.search(html):
         raise UserError(
             f"maths {latex.strip()!r} cannot be converted: use simpler commands, such as "
             r"\operatorname{argmin} or the align* environment"
         )
-    # It sets \sim as a letter; "is distributed as" needs the space of a relation.
+    # latex2mathml writes \sim as a letter; a relation has space around it.
     html = html.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
-    # A norm is as tall as its formula only where \left and \right ask for it.
+    # Bars grow with their formula only where \left and \right ask for it.
     html = re.sub("<mo>(?=&#x02016;|&#x0007C;)", '<mo stretchy="false">', html)
     return _SIGN.sub(r'\1<mo form="prefix">', html)
 
 
 def _tables(html: str) -> str:
-    """`html` with its tables scrollable, their columns of numbers marked, pandas' style gone."""
+    """`html` with tables that scroll, columns of numbers marked, and without pandas' styles."""
     soup = BeautifulSoup(html, "html.parser")
     for style in soup.select("style[scoped]"):
         style.decompose()
@@ -214,15 +219,4 @@ def _mark_numbers(table: Tag) -> None:
                 cell["class"] = "number"
     for cell in table("th"):
         if not cell.get_text(strip=True):
-            cell.name = "td"  # heads nothing
-
-
-def _value(value) -> str:
-    """One of the run's facts, for reading."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "none"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return ", ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)
+            cell.name = "td"  # the heading of nothing

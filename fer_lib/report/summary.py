@@ -1,6 +1,6 @@
 """The results of a run in a few lines of Markdown, made from its tables.
 
-The same text opens the report's index and stands in the README, between two markers; a test
+The same text opens the report's front page and stands in the README between two markers; a test
 compares the two. `python -m fer_lib.report.summary RUN` writes it into the README.
 """
 
@@ -11,133 +11,116 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib import paper
+from fer_lib.audit.answer import headline
 from fer_lib.config import REPORTS, ROOT
 from fer_lib.tools import files
 
-FIELD = ("references", "lead", "cost", "remaining", "budgets")
-#: By leader in lead.csv, who races there.
-RACES = {
-    "mixture": "Of all that learns from nothing or from clean images",
-    "compact-mirrored": "Of all methods, an oracle aside",
-}
-#: The same for `compact` after fewer epochs.
-SHORTER = "With no more images than the other networks had"
 START, END = "<!-- results: made by fer_lib.report.summary -->", "<!-- end of results -->"
 
 
 def markdown(folder: Path) -> str:
-    """What was run, what the audit found, the answers to the paper's questions, and tables I and
-    II beside ours, and the field."""
-    names = ("autoencoder", "verdicts", "ablation_verdict", "finding")
-    tables = [pd.read_csv(folder / "tables" / f"{name}.csv") for name in names]
-    table, verdicts, ablation, finding = tables
+    """The results in the report `folder`: what ran, what it says about the paper, the best methods.
+
+    Of faces that are not the paper's it says nothing about the paper.
+    """
     record = json.loads((folder / "run.json").read_text())
-    parts = [_what(record), _finding(finding), _answers(verdicts, ablation)]
-    parts += [_table(table, "ssim", paper.SSIM, 3), _table(table, "mse", paper.MSE, 4)]
-    parts += _field(*(pd.read_csv(folder / "tables" / f"{name}.csv") for name in FIELD))
-    return "\n\n".join(parts) + "\n"
+    parts = [_run(record)]
+    if not paper.caveat(record["data"]["name"]):
+        lines = [*headline(folder / "tables"), *_answers(folder)]
+        parts += ["\n".join(f"- {line}" for line in lines), _table_one(folder)]
+    return "\n\n".join([*parts, *_field(folder)]) + "\n"
 
 
-def _what(record: dict) -> str:
+def facts(record: dict) -> dict[str, str]:
+    """What the front page tells of a run, from its record (run.json)."""
+    machine = record["hardware"]
+    return {
+        "commit": record["commit"] + ("" if record["clean"] else ", with changes"),
+        "command": record["command"],
+        "data": f"{record['data']['name']}, SHA-256 {record['data']['checksum']}",
+        "seeds": ", ".join(map(str, record["seeds"])),
+        "hardware": f"{machine['cpu']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}",
+        "packages": ", ".join(f"{name} {version}" for name, version in record["packages"].items()),
+    }
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / "tables" / f"{name}.csv")
+
+
+def _run(record: dict) -> str:
     config = record["config"]
-    name, epochs = f"{record['data']['name']}-{record['profile']}", config["training"]["epochs"]
-    train, test = config["train_images"] or "all other", config["test_images"] or "a fifth of all"
+    train, test = config["train_images"] or "four fifths", config["test_images"] or "a fifth"
     return (
-        f"Run `{name}`: the paper's network at {config['model']['width']:g} of its width, trained"
-        f" for {epochs} epochs on {train} faces, scored on {test} faces;"
-        f" trainings of each variant: {len(record['seeds'])}."
+        f"Run `{record['data']['name']}-{record['profile']}`: the paper's network at"
+        f" {config['width']:g} of its width, {config['training']['epochs']} epochs on {train}"
+        f" faces, {len(record['seeds'])} trainings, scored on {test} other faces."
     )
 
 
-def _finding(finding: pd.DataFrame) -> str:
-    head = "Which procedure produces the paper's numbers? What the audit (notebook 05) found:"
-    lines = (f"{number}. {text}" for number, text in enumerate(finding["sentence"], 1))
-    return head + "\n\n" + "\n".join(lines)
-
-
-def _answers(verdicts: pd.DataFrame, ablation: pd.DataFrame) -> str:
+def _answers(folder: Path) -> list[str]:
+    """The paper's two questions and its ablation, a line each."""
+    verdicts = _read(folder, "verdicts")
+    asked = {"RQ1": "better than doing nothing", "RQ2": "does more noise make it worse"}
     lines = []
-    for protocol, rows in verdicts.groupby("protocol", sort=False):
-        answers = (_list(rows[rows["question"] == question]) for question in ("RQ1", "RQ2"))
-        lines.append(f"| `{protocol}` | {' | '.join(answers)} |")
-    skips = ". ".join(text.capitalize() for text in ablation["verdict"])
-    head = "| protocol | RQ1: effective against doing nothing? | RQ2: does a higher level matter? |"
-    return "\n".join([head, "| --- | --- | --- |", *lines]) + f"\n\nResiduals: {skips}."
+    for question, text in asked.items():
+        rows = verdicts[verdicts["question"] == question]
+        lines.append(f"**{question}** ({text}): {_by_protocol(rows)}.")
+    return [*lines, f"**Residuals**: {', '.join(_read(folder, 'ablation_verdict')['verdict'])}."]
 
 
-def _list(rows: pd.DataFrame) -> str:
-    return "; ".join(
-        f"{at}: {found}" for at, found in zip(rows["at"], rows["verdict"], strict=True)
-    )
+def _by_protocol(rows: pd.DataFrame) -> str:
+    """The verdicts of each protocol; protocols with the same ones are named together."""
+    same = {}
+    for protocol, verdicts in rows.groupby("protocol", sort=False):
+        answer = ", ".join(f"{row.verdict} at {row.at}" for row in verdicts.itertuples())
+        same.setdefault(answer, []).append(f"*{protocol}*")
+    return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
 
 
-def _table(table: pd.DataFrame, metric: str, printed: dict, digits: int) -> str:
-    """One of the paper's tables: a row a method, a column a level, means over trainings."""
+def _table_one(folder: Path) -> str:
+    """The paper's Table I beside ours: means over all test images and trainings."""
+    table = _read(folder, "autoencoder")
     levels = sorted(table["level"].unique())
-    names = {"ssim": "SSIM (Table I)", "mse": "MSE on [0, 1] (Table II)"}
-    head = [f"| {names[metric]} | " + " | ".join(f"{level:g}" for level in levels) + " |"]
-    head.append("| --- |" + " ---: |" * len(levels))
-    head.append("| the paper | " + " | ".join(f"{printed[level]:g}" for level in levels) + " |")
-    means = table.groupby(["protocol", "method", "level"], sort=False)[metric].mean()
+    rows = {"the paper, Table I": [f"{paper.SSIM[level]:.3f}" for level in levels]}
+    means = table.groupby(["protocol", "method", "level"], sort=False)["ssim"].mean()
     for (protocol, method), row in means.unstack("level", sort=False).iterrows():
-        values = " | ".join(f"{row[level]:.{digits}f}" for level in levels)
-        head.append(f"| `{protocol}`, {method} | {values} |")
-    return "\n".join(head)
+        if method in ("noisy", "cae"):
+            what = "noisy input" if method == "noisy" else "our network's output"
+            rows[f"{what}, *{protocol}*"] = [f"{row[level]:.3f}" for level in levels]
+    return _table("SSIM", levels, rows)
 
 
-def _field(
-    table: pd.DataFrame,
-    lead: pd.DataFrame,
-    cost: pd.DataFrame,
-    remaining: pd.DataFrame,
-    budgets: pd.DataFrame,
-) -> list[str]:
-    """Every method in the protocol *camera noise*, who leads, and how far that is from the oracle."""
+def _field(folder: Path) -> list[str]:
+    """The best method of each kind beside the paper's network, and how far the leaders lead."""
+    cost, lead = _read(folder, "cost").set_index("method"), _read(folder, "lead")
     levels = sorted(lead["level"].unique())
-    means = table.groupby(["method", "level"], sort=False)["ssim"].mean().unstack("level")
-    rows = ["| SSIM, *camera noise* | learns from | " + " | ".join(f"{x:g}" for x in levels) + " |"]
-    rows.append("| --- | --- |" + " ---: |" * len(levels))
-    for row in cost.itertuples():
-        values = " | ".join(f"{means.loc[row.method, level]:.3f}" for level in levels)
-        rows.append(f"| {row.label} | {row.learns} | {values} |")
-    labels = cost.set_index("method")["label"]
-    leads = (_lead(labels, *part) for part in lead.groupby("leader", sort=False))
-    return ["\n".join(rows), *leads, *_remaining(remaining, labels, budgets)]
-
-
-def _remaining(table: pd.DataFrame, labels: pd.Series, budgets: pd.DataFrame) -> list[str]:
-    """What is at least left to gain, if there is an oracle, and how much longer that one learnt."""
-    if table.empty:
-        return []
-    gaps = "; ".join(
-        f"{row.gap:.4f} [{row.lo:.4f}, {row.hi:.4f}] higher at {row.level:g}, where ours gains"
-        f" {row.share:.1%} of what it gains"
-        for row in table.itertuples()
-    )
-    seen = budgets.set_index("network")["images seen"]
-    oracle, ours = (seen[labels[name]] for name in ("compact-large", "compact"))
-    return [
-        f"The oracle, the same network with four times the arithmetic, is {gaps}. It grew from ours"
-        f" and saw {oracle:,} images in all, ours {ours:,}: what more learning would bring is open."
-    ]
+    table = _read(folder, "references").groupby(["method", "level"])["ssim"].mean()
+    means = table.unstack("level").loc[cost.index, levels]
+    best = means.mean(axis="columns").groupby(cost["learns"]).idxmax()
+    rows = {}
+    for method in cost.index:
+        if method in ("noisy", "cae", *best):
+            label = f"{cost['label'][method]}; learns from {cost['learns'][method]}"
+            rows[label] = [f"{value:.3f}" for value in means.loc[method]]
+    leads = (_lead(cost["label"], *part) for part in lead.groupby("leader", sort=False))
+    return [_table("SSIM, *camera noise*", levels, rows), "\n".join(leads)]
 
 
 def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:
-    """How far the leader is ahead of the closest rival at each level, or behind."""
+    """How far a leader is ahead of the closest of its rivals at each level, or behind."""
     closest = lead.loc[lead.groupby("level")["difference"].idxmin()]
-    races = "; ".join(_race(labels[row.method], row) for row in closest.itertuples())
-    race = RACES.get(leader, SHORTER)
-    return f"{race}, {labels[leader]} is, against its closest rival at each level, {races}."
+    races = "; ".join(
+        f"{row.difference:+.3f} [{row.lo:.3f}, {row.hi:.3f}] at {row.level:g}, {labels[row.method]}"
+        for row in closest.itertuples()
+    )
+    return f"- {labels[leader]} against the best of {lead['among'].iloc[0]}: {races}."
 
 
-def _race(rival: str, row) -> str:
-    """One race in words: 0.016 [0.012, 0.021] ahead of total variation at 0.15."""
-    if row.difference < 0:
-        numbers, word = (-row.difference, -row.hi, -row.lo), "behind"
-    else:
-        numbers, word = (row.difference, row.lo, row.hi), "ahead of"
-    mean, lo, hi = (f"{number:.3f}" for number in numbers)
-    return f"{mean} [{lo}, {hi}] {word} {rival} at {row.level:g}"
+def _table(corner: str, levels: list[float], rows: dict[str, list[str]]) -> str:
+    head = [f"| {corner} | " + " | ".join(f"{level:g}" for level in levels) + " |"]
+    head.append("| --- |" + " ---: |" * len(levels))
+    return "\n".join([*head, *(f"| {label} | {' | '.join(row)} |" for label, row in rows.items())])
 
 
 def insert(text: str, block: str) -> str:

@@ -6,8 +6,9 @@
 import json
 import sys
 
+from fer_lib import paper
 from fer_lib.config import REPORTS, WORK, UserError
-from fer_lib.report.html import html, summary
+from fer_lib.report import html, summary
 from fer_lib.run import chapters, provenance
 from fer_lib.run.chapters import CHAPTERS, Chapter
 from fer_lib.tools import files
@@ -19,7 +20,8 @@ def page(run: str, chapter: Chapter) -> None:
     """Render one executed notebook."""
     source = WORK / run / f"{chapter.name}.ipynb"
     title = f"{chapter.title} · {run}"
-    html.render(source, REPORTS / run / f"{chapter.name}.html", title=title, nav=NAV)
+    target, banner = REPORTS / run / f"{chapter.name}.html", paper.caveat(run.rpartition("-")[0])
+    html.render(source, target, title=title, nav=NAV, banner=banner)
 
 
 def index(run: str) -> None:
@@ -31,9 +33,10 @@ def index(run: str) -> None:
     html.index(
         folder / "index.html",
         title=f"Removing noise from faces with autoencoders · {run}",
-        summary_markdown=summary.markdown(folder),
+        banner=paper.caveat(record["data"]["name"]),
+        summary=summary.markdown(folder),
         sections=[(f"{c.number} {c.title}", f"{c.name}.html", c.question) for c in CHAPTERS],
-        run=record,
+        facts=summary.facts(record),
     )
 
 
