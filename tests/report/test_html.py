@@ -9,9 +9,9 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fer_lib import display
+from fer_lib import display, paper
 from fer_lib.config import UserError
-from fer_lib.report.html import html
+from fer_lib.report import html
 
 FRAME = """<div><style scoped>.dataframe tbody { color: red }</style>
 <table border="1" class="dataframe"><thead><tr style="text-align: right;">
@@ -42,11 +42,12 @@ CELLS = [
 NAV = [("Data", "01.html"), ("Denoising", "02.html"), ("Ablation", "03.html")]
 
 
-def render(folder, cells):
+def render(folder, cells, banner=""):
     """Write `cells` as a notebook, render it as 02.html, and return the page's path."""
-    nbformat.write(new_notebook(cells=cells), folder / "book.ipynb")
-    html.render(folder / "book.ipynb", folder / "02.html", title="Denoising & more", nav=NAV)
-    return folder / "02.html"
+    book, page = folder / "book.ipynb", folder / "02.html"
+    nbformat.write(new_notebook(cells=cells), book)
+    html.render(book, page, title="Denoising & more", nav=NAV, banner=banner)
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +56,27 @@ def soup(tmp_path_factory):
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
-def make_index(folder, summary="A table.", **run):
+def make_index(folder, summary="A table.", banner="", **facts):
     sections = [("Denoising", "02.html", "What is lost."), ("Ablation", "03.html", "Not yet.")]
-    page = folder / "index.html"
-    html.index(page, title="Faces", summary_markdown=summary, sections=sections, run=run)
+    page, words = folder / "index.html", {"summary": summary, "banner": banner, "facts": facts}
+    (folder / "run.json").touch()
+    html.index(page, title="Faces", sections=sections, **words)
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_a_banner_stands_above_the_content_of_every_kind_of_page(tmp_path):
+    banner = paper.caveat("orl")
+    chapter = BeautifulSoup(render(tmp_path, CELLS, banner).read_text(), "html.parser")
+    for page in (chapter, make_index(tmp_path, banner=banner)):
+        (aside,) = page.select("aside.banner")
+        assert "says nothing about the paper" in aside.get_text()
+        assert aside.a["href"] == "../ferplus-cpu/index.html"
+        assert aside.find_next("main")
+
+
+def test_without_a_banner_there_is_no_empty_box(soup, tmp_path):
+    assert not soup.select(".banner")
+    assert not make_index(tmp_path).select(".banner")
 
 
 def test_page_loads_nothing(soup):
@@ -155,7 +172,7 @@ def test_index_links_only_to_files_that_exist(tmp_path):
         (tmp_path / name).touch()
     soup = make_index(tmp_path, '![Faces](figures/faces.png "Before, after.")', commit="abc")
     links = [tag.get("href") or tag.get("src") for tag in soup.select("main [href], main [src]")]
-    assert set(links) == {"02.html", "tables/psnr.csv", "figures/faces.png"}
+    assert set(links) == {"02.html", "tables/psnr.csv", "figures/faces.png", "run.json"}
     assert soup.figcaption.string == "Before, after."
     assert "Not yet." in soup.get_text()
 
@@ -163,26 +180,16 @@ def test_index_links_only_to_files_that_exist(tmp_path):
 def test_index_refuses_a_missing_picture(tmp_path):
     with pytest.raises(UserError, match="faces.png"):
         make_index(tmp_path, "![Faces](figures/faces.png)", commit="abc")
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_index_shows_the_run(tmp_path):
-    config = {"model": {"width": 0.5, "residual": True}, "levels": (0.0, 0.3), "name": "<b>"}
-    soup = make_index(tmp_path, commit="abc", clean=False, config=config, memory=None)
-    facts = {
-        div.dt.get_text(): div.dd.get_text()
-        for div in soup.select(".facts div:not(.group)")
-        if div.dt and not div.dd.dl
-    }
-    assert facts == {
-        "commit": "abc",
-        "clean": "no",
-        "width": "0.5",
-        "residual": "yes",
-        "levels": "0, 0.3",
-        "name": "<b>",
-        "memory": "none",
-    }
+    soup = make_index(tmp_path, commit="abc", data="<b>")
+    rows = soup.select(".facts div")
+    assert [(r.dt.get_text(), r.dd.get_text()) for r in rows] == [
+        ("commit", "abc"),
+        ("data", "<b>"),
+    ]
 
 
 def test_show_saves_what_it_displays(tmp_path, monkeypatch):

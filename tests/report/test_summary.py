@@ -1,0 +1,179 @@
+"""What the front page and the README say of a run, on small made tables."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from fer_lib import paper
+from fer_lib.report import summary
+
+LEVELS = (0.0, 0.15, 0.3, 0.5)
+RECORD = {
+    "profile": "cpu",
+    "data": {"name": "ferplus", "checksum": "5afe"},
+    "config": {
+        "width": 0.125,
+        "training": {"epochs": 30},
+        "train_images": 3200,
+        "test_images": None,
+    },
+    "seeds": [0, 1, 2],
+    "commit": "abc",
+    "clean": False,
+    "command": "./run_all.sh",
+    "hardware": {"cpu": "Xeon", "cores": 2, "gpu": None},
+    "packages": {"numpy": "2.4.6", "torch": "2.14.1"},
+}
+#: method -> label, what it learns from, mean SSIM at every level.
+METHODS = {
+    "noisy": ("noisy input", "nothing", 0.1),
+    "median": ("median filter", "nothing", 0.5),
+    "tv": ("total variation", "nothing", 0.6),
+    "cae": ("the paper's autoencoder", "clean", 0.4),
+    "mixture": ("patch mixture", "clean", 0.7),
+    "compact": ("compact", "pairs", 0.8),
+}
+
+
+def table(columns: str, rows: list[tuple]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def made_tables() -> dict[str, pd.DataFrame]:
+    protocols = ("the paper's noise", "noise in [0, 1]", "camera noise")
+    scores = [
+        (protocol, method, seed, level, 0.1 * number + 0.01 * seed)
+        for number, protocol in enumerate(protocols, 1)
+        for method in ("noisy", "cae", "cae-plain")
+        for seed in (0, 1)
+        for level in LEVELS
+    ]
+    # At 0 the network harms in the last protocol only.
+    verdicts = [("RQ1", p, "0", "harmful" if p == protocols[2] else "equal") for p in protocols]
+    verdicts += [("RQ2", protocol, "0 to 0.15", "worse") for protocol in protocols]
+    field = [(name, level, mean) for name, (_, _, mean) in METHODS.items() for level in LEVELS]
+    lead = [
+        ("compact", level, "all methods", name, 0.8 - METHODS[name][2], 0.05, 0.25)
+        for level in LEVELS[1:]
+        for name in ("median", "mixture")
+    ]
+    return {
+        "autoencoder": table("protocol method seed level ssim", scores),
+        "verdicts": table("question protocol at verdict", verdicts),
+        "ablation_verdict": table("quantity verdict", [("loss", "learns"), ("norm", "small")]),
+        "references": table("method level ssim", field),
+        "cost": table("method label learns", [(m, *v[:2]) for m, v in METHODS.items()]),
+        "lead": table("leader level among method difference lo hi", lead),
+    }
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """A function that writes a report's tables, and its record with the data set's name."""
+    monkeypatch.setattr(summary, "headline", lambda tables: [f"Found in {tables.name}."])
+
+    def write(dataset="ferplus", **changed):
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        for name, rows in (made_tables() | changed).items():
+            rows.to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
+        record = RECORD | {"data": {"name": dataset, "checksum": "5afe"}}
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        return summary.markdown(tmp_path)
+
+    return write
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Label -> numbers of every line of the tables in `text`."""
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {label: numbers for label, *numbers in cells}
+
+
+def test_it_says_what_ran(write):
+    assert write().startswith(
+        "Run `ferplus-cpu`: the paper's network at 0.125 of its width, 30 epochs on 3200 faces, "
+        "3 trainings, scored on a fifth other faces."
+    )
+
+
+def test_the_headline_of_the_audit_comes_first(write):
+    first = next(line for line in write().splitlines() if line.startswith("- "))
+    assert first == "- Found in tables."
+
+
+def test_equal_verdicts_are_said_once_and_others_apart(write):
+    text = write()
+    assert (
+        "**RQ1** (better than doing nothing): equal at 0 (*the paper's noise*, *noise in [0, 1]*); "
+        "harmful at 0 (*camera noise*)." in text
+    )
+    three = "(*the paper's noise*, *noise in [0, 1]*, *camera noise*)"
+    assert f"worse at 0 to 0.15 {three}." in text
+    assert "**Residuals**: learns, small." in text
+
+
+def test_table_one_stands_beside_means_over_trainings(write):
+    table = rows(write())
+    assert table["the paper, Table I"] == [f"{value:.3f}" for value in paper.SSIM.values()]
+    assert table["our network's output, *noise in [0, 1]*"] == ["0.205"] * 4
+    assert table["noisy input, *camera noise*"] == ["0.305"] * 4
+    assert not [label for label in table if "cae-plain" in label]
+
+
+def test_the_field_is_the_best_of_each_kind_beside_the_paper_and_doing_nothing(write):
+    table = rows(write())
+    kinds = [label for label in table if "; learns from" in label]
+    assert kinds == [
+        f"{METHODS[name][0]}; learns from {METHODS[name][1]}"
+        for name in ("noisy", "tv", "cae", "mixture", "compact")
+    ]
+    assert table["total variation; learns from nothing"] == ["0.600"] * 3  # levels with noise
+
+
+def test_a_leader_is_compared_with_its_closest_rival(write):
+    assert "- compact against the best of all methods: +0.100 [0.050, 0.250] at 0.15, " in write()
+    assert "median" not in write().split("- compact against")[1]
+
+
+@pytest.mark.parametrize("dataset", ["orl", "mine"])
+def test_of_other_faces_it_says_nothing_about_the_paper(write, dataset):
+    text = write(dataset)
+    for word in ("Table I", "RQ", "Found", "Residuals", f"{paper.SSIM[0.0]:.3f}", "worse"):
+        assert word not in text
+    assert text.startswith(f"Run `{dataset}-cpu`")
+    assert "total variation" in text
+
+
+def test_only_the_papers_data_goes_without_a_caveat():
+    assert paper.caveat("ferplus") == ""
+    assert "400 other faces (ORL). It says nothing about the paper" in paper.caveat("orl")
+    assert "other faces (mine)" in paper.caveat("mine")
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "references", "lead"])
+def test_a_changed_table_is_noticed(write, name):
+    before, changed = write(), made_tables()[name]
+    column = "difference" if name == "lead" else "ssim"
+    assert write(**{name: changed.assign(**{column: changed[column] + 0.003})}) != before
+
+
+def test_facts_of_a_run_are_texts():
+    assert summary.facts(RECORD) == {
+        "commit": "abc, with changes",
+        "command": "./run_all.sh",
+        "data": "ferplus, SHA-256 5afe",
+        "seeds": "0, 1, 2",
+        "hardware": "Xeon, 2 cores, GPU: none",
+        "packages": "numpy 2.4.6, torch 2.14.1",
+    }
+
+
+def test_insert_replaces_only_the_block():
+    text = f"before\n{summary.START}\nold\n{summary.END}\nafter\n"
+    assert summary.insert(text, "new\n") == text.replace("old", "new")
+
+
+def test_the_text_has_no_links_since_it_stands_in_two_places(write):
+    assert not re.search(r"\]\(", write())
