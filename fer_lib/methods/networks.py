@@ -1,7 +1,7 @@
 """Denoising networks beside the paper's: gray images (N, 1, H, W) in [0, 1] -> the same shape.
 
-`compact` is ours. The others are DnCNN, as deepinv defines it, and the two networks of the paper's
-related work, rebuilt small from their descriptions.
+`Compact` is ours. The others are DnCNN, as deepinv defines it, and the two networks of the paper's
+related work, rebuilt small from their descriptions. How each learns is said in `plans.NETWORKS`.
 """
 
 import functools
@@ -9,6 +9,8 @@ import functools
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from fer_lib.config import one_of
 
 #: Sizes are padded to a multiple of this: one unshuffling and two halvings.
 MULTIPLE = 8
@@ -30,23 +32,23 @@ class Compact(nn.Module):
     """A small blind U-Net that predicts the noise: no biases, no norms, so it is homogeneous.
 
     Half the size at once (pixel unshuffling: Zhang et al. 2018, "FFDNet"), then two halvings, with
-    `channels` at the three sizes and `blocks` residual blocks at each on the way down and up.
-    Without biases it keeps working outside the trained levels (Mohan et al. 2020).
+    `channels` at the three sizes and two residual blocks at each on the way down and up. Without
+    biases it keeps working outside the trained levels (Mohan et al. 2020).
     """
 
-    def __init__(self, channels: tuple[int, int, int] = (48, 96, 160), blocks: int = 2):
+    def __init__(self, channels: tuple[int, int, int] = (48, 96, 160)):
         super().__init__()
         first, second, third = channels
         self.head = nn.Conv2d(4, first, 3, padding=1, bias=False)
-        self.down1 = _blocks(first, blocks)
+        self.down1 = _blocks(first)
         self.shrink1 = nn.Conv2d(first, second, 2, stride=2, bias=False)
-        self.down2 = _blocks(second, blocks)
+        self.down2 = _blocks(second)
         self.shrink2 = nn.Conv2d(second, third, 2, stride=2, bias=False)
-        self.bottom = _blocks(third, blocks)
+        self.bottom = _blocks(third)
         self.grow2 = nn.ConvTranspose2d(third, second, 2, stride=2, bias=False)
-        self.up2 = _blocks(second, blocks)
+        self.up2 = _blocks(second)
         self.grow1 = nn.ConvTranspose2d(second, first, 2, stride=2, bias=False)
-        self.up1 = _blocks(first, blocks)
+        self.up1 = _blocks(first)
         self.tail = nn.Conv2d(first, 4, 3, padding=1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -61,24 +63,24 @@ class Compact(nn.Module):
         return x - noise[..., :height, :width]
 
 
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels) for _ in range(count)))
+def _blocks(channels: int) -> nn.Sequential:
+    return nn.Sequential(Block(channels), Block(channels))
 
 
 class Gondara(nn.Sequential):
     """Five 3x3 convolutions, two poolings and two enlargements (Gondara 2016, "Medical image
     denoising using convolutional denoising autoencoders", figure 3). Sizes are multiples of 4."""
 
-    def __init__(self, channels: int = 64):
+    def __init__(self):
         def layer(inputs, after):
-            return nn.Conv2d(inputs, channels, 3, padding=1), nn.ReLU(), after
+            return nn.Conv2d(inputs, 64, 3, padding=1), nn.ReLU(), after
 
         super().__init__(
             *layer(1, nn.MaxPool2d(2)),
-            *layer(channels, nn.MaxPool2d(2)),
-            *layer(channels, nn.Upsample(scale_factor=2)),
-            *layer(channels, nn.Upsample(scale_factor=2)),
-            nn.Conv2d(channels, 1, 3, padding=1),
+            *layer(64, nn.MaxPool2d(2)),
+            *layer(64, nn.Upsample(scale_factor=2)),
+            *layer(64, nn.Upsample(scale_factor=2)),
+            nn.Conv2d(64, 1, 3, padding=1),
             nn.Sigmoid(),
         )
 
@@ -122,19 +124,20 @@ def dncnn() -> nn.Module:
     return deepinv.models.DnCNN(1, 1, pretrained=None)
 
 
-NETWORKS = {
+#: By the name that `plans.RestorerConfig` gives.
+ARCHITECTURES = {
     "compact": Compact,
     "compact-small": functools.partial(Compact, (24, 48, 80)),
-    "compact-large": functools.partial(Compact, (96, 192, 320)),
     "dncnn": dncnn,
     "gondara": Gondara,
     "xie": Xie,
 }
 
 
-def build(name: str, seed: int) -> nn.Module:
+def build(architecture: str, seed: int) -> nn.Module:
     """A freshly initialised network; the same seed gives the same weights and leaves the global
-    random state as it was."""
+    random state as it was. Raises UserError for an unknown architecture."""
+    one_of("architecture", architecture, ARCHITECTURES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return NETWORKS[name]()
+        return ARCHITECTURES[architecture]()

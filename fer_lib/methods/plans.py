@@ -6,24 +6,35 @@ stands in `networks`, how it learns in `supervision`.
 
 from dataclasses import dataclass, field, replace
 
-from fer_lib.config import Config, Recipe, TrainConfig
+from fer_lib.config import Config, Recipe, TrainConfig, one_of
 
 #: Of what this wing computes: raised when a table of chapters 6 to 8 changes by its code.
 VERSION = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class RestorerConfig:
-    """A network for gray images and what it learns from: what decides its training.
+#: What a network learns from: pairs of noisy and clean images; pairs of noisy images (Lehtinen et
+#: al. 2018, "Noise2Noise"); single noisy images (Huang et al. 2021, "Neighbor2Neighbor").
+SUPERVISIONS = ("clean", "noise2noise", "neighbor2neighbor")
+#: What it minimises: the squared error, or 1 - SSIM with it (Zhao et al. 2017, "Loss functions for
+#: image restoration with neural networks"). Noisy targets need the first: the best guess of a mean.
+LOSSES = ("ssim", "mse")
 
-    architecture: its class or function in `networks`. channels: of it, () for its default.
-    supervision, criterion: see `supervision.Restoration`.
+
+@dataclass(frozen=True)
+class RestorerConfig:
+    """What decides how a network for gray images learns.
+
+    architecture: a name in `networks.ARCHITECTURES`. supervision, loss: one of the above. Raises
+    UserError for others, and for noisy targets with another loss than the squared error.
     """
 
     architecture: str
-    channels: tuple[int, ...] = ()
     supervision: str = "clean"
-    criterion: str = "ssim"
+    loss: str = "ssim"
+
+    def __post_init__(self):
+        one_of("supervision", self.supervision, SUPERVISIONS)
+        one_of("loss", self.loss, LOSSES if self.supervision == "clean" else ("mse",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +44,8 @@ class Network:
     label: in tables. model: None for the paper's network, which sees 96x96 RGB. learns: from
     "clean" images, "pairs" of noisy and clean ones, or "noisy" ones alone. mirrored: the label of
     its second version with test-time augmentation, the mean of what it makes of an image and of its
-    mirror image; "" for none. stages: the trainings of it in a full study, each as the epochs of
-    its schedule stages. version: raised when the same settings train another network.
+    mirror image; "" for none. stages: its trainings in a full study, each as the epochs of its
+    schedule stages. version: raised when the same settings train another network.
     """
 
     label: str
@@ -45,36 +56,34 @@ class Network:
     version: int = 1
 
 
-def _compact(**changes) -> RestorerConfig:
-    return RestorerConfig(architecture="Compact", **changes)
-
-
 #: By the name in the column `method` of tables, in their order.
 NETWORKS = {
     "cae": Network(label="the paper's autoencoder", learns="clean", stages=()),  # of chapter 2
     "cae-denoising": Network(label="the paper's, trained with noise", stages=((30,),)),
-    "gondara": Network(label="Gondara's autoencoder", model=RestorerConfig(architecture="Gondara")),
-    "xie": Network(label="Xie's stacked autoencoder", model=RestorerConfig(architecture="Xie")),
-    "dncnn": Network(label="DnCNN", model=RestorerConfig(architecture="dncnn")),
-    "compact-mse": Network(label="compact, squared error only", model=_compact(criterion="mse")),
+    "gondara": Network(label="Gondara's autoencoder", model=RestorerConfig("gondara")),
+    "xie": Network(label="Xie's stacked autoencoder", model=RestorerConfig("xie")),
+    "dncnn": Network(label="DnCNN", model=RestorerConfig("dncnn")),
+    "compact-mse": Network(
+        label="compact, squared error only", model=RestorerConfig("compact", loss="mse")
+    ),
     "noise2noise": Network(
         label="compact, Noise2Noise",
-        model=_compact(supervision="noise2noise", criterion="mse"),
+        model=RestorerConfig("compact", "noise2noise", "mse"),
         learns="noisy",
     ),
     "neighbor2neighbor": Network(
         label="compact, Neighbor2Neighbor",
-        model=_compact(supervision="neighbor2neighbor", criterion="mse"),
+        model=RestorerConfig("compact", "neighbor2neighbor", "mse"),
         learns="noisy",
     ),
     "compact": Network(
         label="compact (ours)",
-        model=_compact(),
+        model=RestorerConfig("compact"),
         mirrored="compact, both mirror images (ours)",
         stages=((8,), (30, 24, 36)),
     ),
     "compact-small": Network(
-        label="compact, half the channels", model=_compact(channels=(24, 48, 80)), stages=()
+        label="compact, half the channels", model=RestorerConfig("compact-small"), stages=()
     ),
 }
 
