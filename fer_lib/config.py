@@ -254,7 +254,7 @@ PROFILES = {
         train_images=320,
         test_images=80,
     ),
-    "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True)),
+    "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True, threads=1)),
     "paper": Config(profile="paper", width=1.0, training=TrainConfig(compile=True)),
     "full": Config(
         profile="full",
