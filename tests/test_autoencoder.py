@@ -1,13 +1,15 @@
 """The network against the paper's layer table, and what each named choice changes."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from fer_lib import autoencoder, learning, paper
-from fer_lib.config import ModelConfig, UserError
+from fer_lib import autoencoder, paper, training
+from fer_lib.config import NETWORKS, ModelConfig, UserError
 
 TINY = 1 / 32
 #: The paper's channels: three numbers a stage of the encoder, then those of the decoder.
@@ -75,7 +77,7 @@ def test_the_main_path_has_12_convolutions_and_6_transposed(table):
     assert [row["layer"] for row in table if ".skip" in row["layer"]] == [
         f"encoder.{number}.skip" for number in (0, 3, 6, 9)
     ]
-    named = [name for name, _ in learning.layers(tiny())]
+    named = [name for name, _ in training.layers(tiny())]
     assert named == [row["layer"] for row in main if row["type"] != "BatchNorm2d"]
 
 
@@ -198,14 +200,14 @@ def test_build_leaves_the_global_random_state_as_it_was():
     ("settings", "known"),
     [
         ({"projection": "pool"}, ("conv", "conv_norm")),
-        ({"activation": "gelu"}, ("relu", "identity")),
-        ({"output": "sigmoid"}, ("tanh", "identity")),
+        ({"code": "gelu"}, ("relu", "identity")),
+        ({"output": "linear"}, ("tanh", "sigmoid")),
     ],
 )
 def test_an_unknown_setting_is_refused_with_the_known_ones(settings, known):
     with pytest.raises(UserError) as error:
         ModelConfig(**settings)
-    assert all(word in str(error.value) for word in (*settings.values(), *known))
+    assert all(word in str(error.value) for word in (*settings, *settings.values(), *known))
 
 
 @pytest.mark.parametrize("width", [0, -1, 5, float("nan"), float("inf")])
@@ -221,23 +223,117 @@ def test_an_unknown_name_of_a_setting_is_refused():
 
 def test_the_output_setting_is_the_last_layer_alone():
     x = picture()
-    bounded, free = tiny().eval()(x), tiny(output="identity").eval()(x)
-    torch.testing.assert_close(bounded, torch.tanh(free))
-    assert isinstance(tiny().decoder[-1], torch.nn.Tanh)
+    bounded, positive = tiny().double()(x.double()), tiny(output="sigmoid").double()(x.double())
+    torch.testing.assert_close(torch.atanh(bounded), torch.logit(positive))
+    assert bounded.min() < 0 < positive.min()
+    assert positive.max() < 1
 
 
-@pytest.mark.parametrize(("activation", "count"), [("relu", 9), ("identity", 0)])
-def test_the_activation_follows_every_layer_outside_the_blocks_but_the_last(activation, count):
-    model = tiny(activation=activation)
-    found = [m for m in (*model.encoder, *model.decoder) if isinstance(m, torch.nn.ReLU)]
-    assert len(found) == count
-    if not count:  # without activations the decoder is linear: f(a) + f(b) = f(a + b) + f(0)
-        linear = model.decoder[:-1].double()
-        a, b = torch.randn(2, 1, 128, 6, 6, dtype=torch.float64)
-        torch.testing.assert_close(linear(a) + linear(b), linear(a + b) + linear(0 * a))
+def test_without_norms_the_main_path_lacks_them_and_nothing_else_changes():
+    whole, without = (tiny(projection="conv_norm", norms=norms) for norms in (True, False))
+    gone = set(whole.state_dict()) - set(without.state_dict())
+    assert {name.split(".")[2] for name in gone} == {"norm1", "norm2"}
+    for name, tensor in without.state_dict().items():
+        assert torch.equal(tensor, whole.state_dict()[name]), name
+    assert len(gone) == 4 * 2 * 5
+    for module in whole.modules():  # a norm that has seen nothing is the identity, but for eps
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 0.0
+    whole.eval(), without.eval()
+    for number in (0, 3, 6, 9):
+        without.encoder[number].skip[1].eps = 0.0
+    torch.testing.assert_close(without(picture()), whole(picture()))
+
+
+def test_the_code_setting_is_the_activation_of_the_code_alone():
+    rectified, free = tiny().eval(), tiny(code="identity").eval()
+    x = picture()
+    assert free.encoder(x).min() < -0.01
+    torch.testing.assert_close(rectified.encoder(x), free.encoder(x).clamp(min=0))
+    code = torch.rand(2, 128, 6, 6)
+    torch.testing.assert_close(rectified.decoder(code), free.decoder(code))
+
+
+@pytest.mark.parametrize(("code", "count"), [("relu", 9), ("identity", 8)])
+def test_a_relu_follows_every_layer_outside_the_blocks_but_the_last(code, count):
+    model = tiny(code=code)
+    kinds = [type(module) for module in (*model.encoder, *model.decoder)]
+    assert kinds.count(nn.ReLU) == count
+    assert kinds[-1] is nn.Tanh
 
 
 def test_the_projection_setting_adds_a_norm_to_the_skips_alone():
     plain, normed = tiny().state_dict(), tiny(projection="conv_norm").state_dict()
     extra = {name for name in normed if "running_mean" in name} - set(plain)
     assert extra == {f"encoder.{number}.skip.1.running_mean" for number in (0, 3, 6, 9)}
+
+
+class AuthorsBlock(nn.Module):
+    """conv, norm, ReLU, conv, norm, plus a 1x1 convolution with a norm of the input, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+        )
+        self.side = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.path(x) + self.side(x)).clamp(min=0)
+
+
+def authors_network(width: float, last: nn.Module) -> nn.Sequential:
+    """What the authors' code builds (github.com/mameersohel/CNN-AE, commit 2eefa1ee), by hand.
+
+    A ReLU follows each strided convolution but the last and each transposed one but the last.
+    """
+    n = {count: int(count * width) for count in (32, 64, 128, 256, 512, 1024, 2048, 4096)}
+    half = {"kernel_size": 3, "stride": 2, "padding": 1}
+    twice = {**half, "output_padding": 1}
+    return nn.Sequential(
+        *(AuthorsBlock(3, n[32]), nn.Conv2d(n[32], n[64], **half), nn.ReLU()),
+        *(AuthorsBlock(n[64], n[128]), nn.Conv2d(n[128], n[256], **half), nn.ReLU()),
+        *(AuthorsBlock(n[256], n[512]), nn.Conv2d(n[512], n[1024], **half), nn.ReLU()),
+        *(AuthorsBlock(n[1024], n[2048]), nn.Conv2d(n[2048], n[4096], **half)),
+        *(nn.ConvTranspose2d(n[4096], n[2048], **twice), nn.ReLU()),
+        *(nn.ConvTranspose2d(n[2048], n[1024], **twice), nn.ReLU()),
+        *(nn.ConvTranspose2d(n[1024], n[512], **twice), nn.ReLU()),
+        *(nn.ConvTranspose2d(n[512], n[256], **twice), nn.ReLU()),
+        *(nn.ConvTranspose2d(n[256], n[64], 3, padding=1), nn.ReLU()),
+        *(nn.ConvTranspose2d(n[64], 3, 3, padding=1), last),
+    )
+
+
+@pytest.mark.parametrize(("name", "last"), [("as-run", nn.Sigmoid()), ("range-matched", nn.Tanh())])
+def test_the_authors_networks_are_what_their_code_builds(name, last):
+    config = replace(NETWORKS[name], width=TINY)
+    ours, theirs = autoencoder.build(config, 0), authors_network(TINY, last)
+    tensors = list(ours.state_dict().values())
+    for tensor in tensors:  # nothing stays at 0 or 1, where an error would not show
+        if tensor.ndim == 1:
+            tensor.uniform_(0.1, 0.5)
+    names = theirs.state_dict()
+    theirs.load_state_dict(dict(zip(names, tensors, strict=True)))
+    x = picture(3)
+    for training_mode in (False, True):
+        ours.train(training_mode), theirs.train(training_mode)
+        torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(list(ours.state_dict().values()), list(theirs.state_dict().values()))
+
+
+def test_the_two_networks_of_the_authors_code_differ_in_the_last_layer_alone():
+    assert replace(NETWORKS["as-run"], output="tanh") == NETWORKS["range-matched"]
+    assert NETWORKS["as-run"].output == "sigmoid"
+
+
+def test_the_authors_network_has_the_norms_of_its_skips_more_than_ours():
+    rows = autoencoder.describe(NETWORKS["as-run"])
+    with torch.device("meta"):
+        theirs = authors_network(1, nn.Sigmoid())
+    total = sum(row["parameters"] for row in rows)
+    assert total == sum(parameter.numel() for parameter in theirs.parameters())
+    assert total == 243_606_883 + 2 * (32 + 128 + 512 + 2048)
