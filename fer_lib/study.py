@@ -89,9 +89,21 @@ class Study:
         return images[np.linspace(0, len(images), part.count, endpoint=False).astype(int)]
 
     def _images(self, part: Part) -> np.ndarray:
-        if part.version == 0:  # the random split that the first trainings learnt from
-            return self.side("train")[0] if part.name == "sample" else self.untested()
+        if (part.name, part.version) == ("paper", config.SPLIT_VERSION):
+            return self.paper("train")[0]
+        if (part.name, part.version) == ("learning", config.SPLIT_VERSION):
+            return self.faces.images[data.parts(self.faces)["part"] == "learning"]
+        if (part.name, part.version) == ("sample", 0):  # of the random split before
+            return self.side("train")[0]
+        if (part.name, part.version) == ("untested", 0):
+            return self.untested()
         raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
+
+    def paper(self, side: str) -> tuple[np.ndarray, pd.DataFrame]:
+        """The images (n, 48, 48) and rows of the "train" or "test" side of the paper's sample."""
+        sizes = {"train": self.settings.train_images, "test": self.settings.test_images}
+        sample = data.paper_sample(self.faces, self.settings.seed, **sizes)
+        return self._at(sample.index[sample["side"] == side])
 
     def trained(self, network: str, seed: int, width: float | None = None) -> Trained:
         """One of the paper's networks, trained on the old sample now unless it was before.
