@@ -26,8 +26,8 @@ def markdown(folder: Path) -> str:
     record = json.loads((folder / "run.json").read_text())
     parts = [_run(record)]
     if not paper.caveat(record["data"]["name"]):
-        lines = [*headline(folder / "tables"), *_answers(folder)]
-        parts += ["\n".join(f"- {line}" for line in lines), _table_one(folder)]
+        answers = [*headline(folder / "tables"), *_answers(folder)]
+        parts.append("\n".join(f"- {answer}" for answer in answers))
     return "\n\n".join([*parts, *_field(folder)]) + "\n"
 
 
@@ -73,38 +73,32 @@ def _by_protocol(rows: pd.DataFrame) -> str:
     """The verdicts of each protocol; protocols with the same ones are named together."""
     same = {}
     for protocol, verdicts in rows.groupby("protocol", sort=False):
-        answer = ", ".join(f"{row.verdict} at {row.at}" for row in verdicts.itertuples())
+        parts = verdicts.groupby("verdict", sort=False)["at"].agg(", ".join)
+        answer = ", ".join(f"{verdict} at {at}" for verdict, at in parts.items())
         same.setdefault(answer, []).append(f"*{protocol}*")
     return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
-
-
-def _table_one(folder: Path) -> str:
-    """The paper's Table I beside ours: means over all test images and trainings."""
-    table = _read(folder, "autoencoder")
-    levels = sorted(table["level"].unique())
-    rows = {"the paper, Table I": [f"{paper.SSIM[level]:.3f}" for level in levels]}
-    means = table.groupby(["protocol", "method", "level"], sort=False)["ssim"].mean()
-    for (protocol, method), row in means.unstack("level", sort=False).iterrows():
-        if method in ("noisy", "cae"):
-            what = "noisy input" if method == "noisy" else "our network's output"
-            rows[f"{what}, *{protocol}*"] = [f"{row[level]:.3f}" for level in levels]
-    return _table("SSIM", levels, rows)
 
 
 def _field(folder: Path) -> list[str]:
     """The best method of each kind beside the paper's network, and how far the leaders lead."""
     cost, lead = _read(folder, "cost").set_index("method"), _read(folder, "lead")
     levels = sorted(lead["level"].unique())
-    table = _read(folder, "references").groupby(["method", "level"])["ssim"].mean()
-    means = table.unstack("level").loc[cost.index, levels]
+    means = _read(folder, "references").groupby(["method", "level"])["ssim"].mean()
+    means = means.unstack("level").loc[cost.index, levels]
     best = means.mean(axis="columns").groupby(cost["learns"]).idxmax()
-    rows = {}
+    table = [
+        "| SSIM, *camera noise* | learns from | " + " | ".join(map("{:g}".format, levels)) + " |"
+    ]
+    table.append("| --- | --- |" + " ---: |" * len(levels))
     for method in cost.index:
         if method in ("noisy", "cae", *best):
-            label = f"{cost['label'][method]}; learns from {cost['learns'][method]}"
-            rows[label] = [f"{value:.3f}" for value in means.loc[method]]
+            cells = [
+                *cost.loc[method, ["label", "learns"]],
+                *means.loc[method].map("{:.3f}".format),
+            ]
+            table.append(f"| {' | '.join(cells)} |")
     leads = (_lead(cost["label"], *part) for part in lead.groupby("leader", sort=False))
-    return [_table("SSIM, *camera noise*", levels, rows), "\n".join(leads)]
+    return ["\n".join(table), "\n".join(leads)]
 
 
 def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:
@@ -115,12 +109,6 @@ def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:
         for row in closest.itertuples()
     )
     return f"- {labels[leader]} against the best of {lead['among'].iloc[0]}: {races}."
-
-
-def _table(corner: str, levels: list[float], rows: dict[str, list[str]]) -> str:
-    head = [f"| {corner} | " + " | ".join(f"{level:g}" for level in levels) + " |"]
-    head.append("| --- |" + " ---: |" * len(levels))
-    return "\n".join([*head, *(f"| {label} | {' | '.join(row)} |" for label, row in rows.items())])
 
 
 def insert(text: str, block: str) -> str:
