@@ -1,8 +1,9 @@
-"""Noise, and the three ways of putting it on a face that the study compares (its protocols).
+"""Kinds of noise, and the three ways of putting noise on a face that the study compares.
 
 Every image draws from a stream of its own, named by (seed, image id), and every level scales the
 same draw: all methods see identical noisy images, in whatever order or batch they are asked for,
-and levels differ in nothing but the level.
+and levels differ in nothing but the level. A new kind of noise is one function and one record in
+`NOISES`.
 """
 
 from collections.abc import Callable
@@ -11,37 +12,122 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fer_lib import pipeline
+from fer_lib import config, pipeline
 
 
-def gaussian(images: torch.Tensor, level: float, ids, seed: int) -> torch.Tensor:
-    """Add white Gaussian noise of standard deviation `level` to (N, C, H, W), unclamped.
+def gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """White noise added: x + s n, n standard normal. Level 0 is the identity."""
+    return image + level * stream.standard_normal(image.shape, dtype=np.float32)
 
-    ids: (N,) integers, one an image. Level 0 returns the images as they are.
+
+def poisson(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """Counted photons: Poisson(p x) / p, of variance x / p, for x from 0 to 1.
+
+    The level is stated, where `skimage.util.random_noise` takes it from the number of grays in
+    each image. Raises ValueError if it is not above 0.
     """
+    if not level > 0:
+        raise ValueError(f"{level} photons: give the expected count of a white pixel, above 0")
+    return (stream.poisson(level * image.astype(np.float64)) / level).astype(np.float32)
+
+
+def salt_and_pepper(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """A fraction of the pixels replaced, half of them by 0 and half by 1. Level 0 is the identity.
+
+    The pixels of a lower fraction are among those of a higher one. Raises ValueError for a
+    fraction outside [0, 1].
+    """
+    if not 0 <= level <= 1:
+        raise ValueError(f"fraction {level}: give a number from 0 to 1")
+    draw = stream.random(image.shape, dtype=np.float32)
+    low, high = np.float32(level / 2), np.float32(1 - level / 2)
+    return np.where(draw >= high, np.float32(1), np.where(draw < low, np.float32(0), image))
+
+
+def speckle(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """Noise in proportion to the pixel: x (1 + s n), n as in `gaussian`. Level 0 is the identity."""
+    return image + level * image * stream.standard_normal(image.shape, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A kind of noise.
+
+    add: (image, level, stream) -> noisy image, float32 (C, H, W) both, not clamped.
+    level: what its level is, for an axis.
+    levels: those of chapter 7, from weak noise to strong.
+    formula: what happens to a pixel x, in Markdown.
+    """
+
+    add: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+    level: str
+    levels: tuple[float, ...]
+    formula: str
+
+
+#: By the name in the column `noise` of noise_evaluation.csv.
+NOISES = {
+    "gaussian": Noise(
+        gaussian, "standard deviation $s$", (0.5, 0.75, 1.0), r"$x + s\,n$, $n$ standard normal"
+    ),
+    "poisson": Noise(
+        poisson,
+        "expected photons $p$ of a white pixel",
+        (40, 20, 10, 5),
+        r"$\operatorname{Poisson}(p\,x)/p$",
+    ),
+    "salt-and-pepper": Noise(
+        salt_and_pepper, "fraction of pixels replaced", (0.05, 0.1, 0.2, 0.4), "becomes 0 or 1"
+    ),
+    "speckle": Noise(
+        speckle, "standard deviation $s$ relative to the pixel", (0.15, 0.3, 0.5), r"$x\,(1 + s\,n)$"
+    ),
+}
+
+
+def add(
+    images: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
+) -> torch.Tensor:
+    """Noise of a kind on images (N, C, H, W), not clamped; ids: (N,) integers, one an image.
+
+    Raises UserError for an unknown kind, and what its function raises for a level.
+    """
+    config.one_of("noise", noise, NOISES)
     streams = (np.random.default_rng((seed, int(number))) for number in ids)
-    draws = [stream.standard_normal(images.shape[1:], dtype=np.float32) for stream in streams]
-    return images + level * torch.from_numpy(np.stack(draws))
+    pairs = zip(images.numpy(), streams, strict=True)
+    noisy = [NOISES[noise].add(image, level, stream) for image, stream in pairs]
+    return torch.from_numpy(np.stack(noisy))
+
+
+def corrupt(
+    images: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
+) -> torch.Tensor:
+    """`add`, then clamped to [0, 1]: what every noisy image of the study is."""
+    return add(images, level, ids, seed, noise=noise).clamp(0, 1)
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a clean face becomes a noisy one, meets the model, and is scored.
+    """How a clean face becomes a noisy one, meets the network, and is scored.
 
+    about: in one line.
     reference: clean (N, 1, 48, 48) in [0, 1] -> the images that noise is added to and that
         outputs are scored against.
-    to_model, from_model: noisy images -> model input, and model output -> scored images.
+    to_model, from_model: noisy images -> network input, and network output -> scored images.
     data_range: of the reference, for SSIM and PSNR.
     """
 
+    about: str
     reference: Callable[[torch.Tensor], torch.Tensor]
     to_model: Callable[[torch.Tensor], torch.Tensor]
     from_model: Callable[[torch.Tensor], torch.Tensor]
     data_range: float
 
-    def corrupt(self, clean: torch.Tensor, level: float, ids, seed: int) -> torch.Tensor:
-        """The noisy images: noise of `level` on the reference, clamped to [0, 1]."""
-        return gaussian(self.reference(clean), level, ids, seed).clamp(0, 1)
+    def corrupt(
+        self, clean: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
+    ) -> torch.Tensor:
+        """The noisy images of clean (N, 1, 48, 48) in [0, 1]: `corrupt` of the reference."""
+        return corrupt(self.reference(clean), level, ids, seed, noise=noise)
 
 
 def _large(images: torch.Tensor) -> torch.Tensor:
@@ -54,22 +140,25 @@ def _small(output: torch.Tensor) -> torch.Tensor:
 
 
 PROTOCOLS = {
-    # The paper's words: normalised images, noise, clamp to 0..1, fed and scored as they are.
     "the paper's noise": Protocol(
+        about="what the paper says: noise on the 96×96 RGB image in [-1, 1], then clamped to "
+        "[0, 1], which cuts away the darker half; scored as it is",
         reference=lambda clean: pipeline.normalise(_large(clean)),
         to_model=lambda noisy: noisy,
         from_model=lambda output: output,
         data_range=2.0,
     ),
-    # What the words seem to intend: noise and clamp in [0, 1], then normalise.
     "noise in [0, 1]": Protocol(
+        about="what the paper seems to mean: noise and clamp on the 96×96 RGB image in [0, 1], "
+        "normalised after that; scored at 96×96, clamped to [0, 1]",
         reference=_large,
         to_model=pipeline.normalise,
         from_model=lambda output: pipeline.denormalise(output).clamp(0, 1),
         data_range=1.0,
     ),
-    # The physically meaningful one: noise on the 48x48 gray image that a camera would give.
     "camera noise": Protocol(
+        about="what a camera does: noise and clamp on the 48×48 gray image, resized after that; "
+        "scored at 48×48, clamped to [0, 1]",
         reference=lambda clean: clean,
         to_model=lambda noisy: pipeline.normalise(_large(noisy)),
         from_model=_small,

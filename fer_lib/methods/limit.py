@@ -24,7 +24,6 @@ def trend(
     axes: dict[str, tuple[Lesson, ...]],
     places: dict[Lesson, dict[str, int]],
     scores: pd.DataFrame,
-    resamples: int,
 ) -> pd.DataFrame:
     """One row per axis, training and level above 0: where it stands (`size`) and its SSIM.
 
@@ -36,13 +35,13 @@ def trend(
         for lesson in lessons:
             own = scores[(scores["method"] == lesson.name) & (scores["level"] > 0)]
             for level, group in own.groupby("level"):
-                ssim = stats.mean(evaluation.matrix(group, "ssim"), resamples)
+                ssim = stats.mean(evaluation.matrix(group, "ssim"))
                 rows.append((axis, lesson.name, places[lesson][axis], level, *ssim.values))
     columns = ["axis", "training", "size", "level", "ssim", "ssim_lo", "ssim_hi"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def remaining(scores: pd.DataFrame, ours: str, oracle: str, resamples: int) -> pd.DataFrame:
+def remaining(scores: pd.DataFrame, ours: str, oracle: str) -> pd.DataFrame:
     """How far `ours` is from `oracle`, at each level above 0, both methods of `scores`.
 
     Returns level; by how much the oracle's SSIM is higher, paired, with its interval; and `share`,
@@ -57,13 +56,13 @@ def remaining(scores: pd.DataFrame, ours: str, oracle: str, resamples: int) -> p
         own, best, noisy = (
             evaluation.matrix(group, "ssim", method=name) for name in (ours, oracle, "noisy")
         )
-        gap = stats.difference(best, own, resamples)
+        gap = stats.difference(best, own)
         share = (own.mean() - noisy.mean()) / (best.mean() - noisy.mean())
         rows.append((level, *gap.values, share))
     return pd.DataFrame(rows, columns=["level", "gap", "lo", "hi", "share"])
 
 
-def doublings(table: pd.DataFrame, scores: pd.DataFrame, resamples: int) -> pd.DataFrame:
+def doublings(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """What the last doubling on each axis brought: the paired difference in SSIM of the two largest
     trainings, for each doubling that lies between them, with its interval.
 
@@ -75,6 +74,6 @@ def doublings(table: pd.DataFrame, scores: pd.DataFrame, resamples: int) -> pd.D
         ours, theirs = (
             evaluation.matrix(scores, "ssim", method=name, level=level) for name in (above, below)
         )
-        gain = stats.difference(ours, theirs, resamples)
+        gain = stats.difference(ours, theirs)
         rows.append((axis, level, small, large, *(np.array(gain.values) / np.log2(large / small))))
     return pd.DataFrame(rows, columns=["axis", "level", "from", "to", "gain", "lo", "hi"])
