@@ -59,7 +59,8 @@ def header(path: Path) -> dict:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {error}")
+    why = getattr(error, "strerror", None) or error  # an OSError's own text has the whole path
+    return UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {why}")
 
 
 def folders() -> list[Path]:
