@@ -1,12 +1,21 @@
-"""What a denoiser costs: numbers kept, arithmetic, and time for one image on one core."""
+"""What a denoiser costs: its training, and for one image arithmetic and time on one core."""
 
 import timeit
 from collections.abc import Callable
 
+import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from fer_lib.methods import lessons, plans, table
+from fer_lib.methods.table import Reference
+from fer_lib.noise import PROTOCOLS
+from fer_lib.readers.ferplus import SIDE
+from fer_lib.study import Study
+from fer_lib.tools import device
+
 REPEATS = 5
+NATIVE = PROTOCOLS["camera noise"]
 
 
 def flops(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) -> int:
@@ -23,10 +32,53 @@ def flops(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) 
 def milliseconds(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) -> float:
     """Time for one image (1, 1, H, W) on one core: the least of several runs, after one to warm
     up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with device.threads(1):
         denoise(noisy)
         return 1000 * min(timeit.repeat(lambda: denoise(noisy), number=1, repeat=REPEATS))
-    finally:
-        torch.set_num_threads(threads)
+
+
+def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -> pd.DataFrame:
+    """What each method needs for one noisy image (1, 1, H, W) of a level.
+
+    Returns method, label, learns, told, parameters, flops (empty where nothing is counted) and
+    milliseconds on one core.
+    """
+    rows = []
+    for name, reference in references.items():
+
+        def denoise(image, method=reference.method):
+            return method(image, NATIVE, level)
+
+        about = (reference.label, reference.learns, reference.told, reference.parameters)
+        counted = flops(denoise, noisy) or None
+        rows.append((name, *about, counted, milliseconds(denoise, noisy)))
+    columns = ["method", "label", "learns", "told", "parameters", "flops", "milliseconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def budgets(study: Study) -> pd.DataFrame:
+    """What the trainings with noise took, one row a network.
+
+    Returns network (its label), trainings (their number), and of the first of them the images seen,
+    how many of them different, the arithmetic of their forward passes (see `flops`), minutes where
+    it was trained, the last epoch's loss, and by which share that fell in the last fifth of the
+    epochs since the learning rate last rose.
+    """
+    plan, rows = plans.PLANS[study.settings.profile], []
+    image = torch.zeros(1, 1, SIDE, SIDE)
+    for name, schedule in plan.named.items():
+        recipe = plans.recipe(schedule, study.settings, study.faces.checksum)
+        stages = [lessons.train(study, stage) for stage in recipe.stages]
+        reference = table.network(schedule.network, stages[-1].model)
+        faces = len(study.images(recipe.part))
+        seen = lessons.images_seen(recipe, faces)
+        work = seen * flops(lambda x, method=reference.method: method(x, NATIVE, 0.0), image)
+        seconds = sum(epoch["seconds"] for stage in stages for epoch in stage.history)
+        losses = [epoch["train_loss"] for epoch in stages[-1].history]
+        fell = 1 - losses[-1] / losses[len(losses) * 4 // 5 - 1]
+        label = reference.label + name.removeprefix(schedule.network)
+        rows.append(
+            (label, plan.trainings, seen, faces, work / 1e12, seconds / 60, losses[-1], fell)
+        )
+    columns = ["network", "trainings", "images seen", "different faces", "trillion operations"]
+    return pd.DataFrame(rows, columns=[*columns, "minutes", "last loss", "fell"])

@@ -16,54 +16,77 @@ import skimage.restoration
 import torch
 
 from fer_lib import metrics
-from fer_lib.config import UserError
+from fer_lib.config import UserError, one_of
 from fer_lib.methods import clipping
-from fer_lib.other_noise import NOISES
+from fer_lib.noise import corrupt
 from fer_lib.tools.progress import Progress
 
 #: The columns of a table of `curves`.
 CURVES = ["method", "noise", "level", "scale", "corrected", "strength", "ssim"]
-#: One image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
-Filter = Callable[[np.ndarray, float, float], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Denoiser:
+class Filter:
     """One method.
 
-    label: for a table. strength: what its one parameter is. grid: the values that `curves` tries,
-    from weak to strong. package: what it needs beyond the library's dependencies, "" for nothing.
+    denoise: one image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
+    label: for a table. grid: the strengths that `curves` tries, from weak to strong. package: what
+    it needs beyond the library's dependencies, "" for nothing.
     """
 
+    denoise: Callable[[np.ndarray, float, float], np.ndarray]
     label: str
-    denoise: Filter
-    strength: str
     grid: tuple[float, ...]
     package: str = ""
 
 
+#: By the name in the column `method` of tables, in their order.
+FILTERS: dict[str, Filter] = {}
+
+
+def _register(name: str, label: str, grid: tuple[float, ...], package: str = ""):
+    """Add the function below to FILTERS."""
+
+    def add(denoise):
+        FILTERS[name] = Filter(denoise, label, grid, package)
+        return denoise
+
+    return add
+
+
+@_register("noisy", "noisy input", (1,))
 def _identity(image, level, strength):
     return image
 
 
+@_register(
+    "band-limit", "band limit", (0.5, 0.35, 0.28, 0.22, 0.18, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04)
+)
 def _band_limit(image, level, strength):
-    """An ideal low-pass on the cosine transform, whose mirrored borders do not ring."""
+    """An ideal low-pass on the cosine transform, whose mirrored borders do not ring; strength: its
+    cut-off in cycles a pixel."""
     waves = scipy.fft.dctn(image, norm="ortho")
-    rows, columns = (np.arange(size) / (2 * size) for size in image.shape)  # cycles a pixel
+    rows, columns = (np.arange(size) / (2 * size) for size in image.shape)
     waves[np.hypot(rows[:, None], columns) > strength] = 0
     return scipy.fft.idctn(waves, norm="ortho")
 
 
+@_register("gaussian", "Gaussian filter", (0.3, 0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.5, 3))
 def _gaussian(image, level, strength):
+    """Strength: the standard deviation in pixels."""
     return scipy.ndimage.gaussian_filter(image, strength)
 
 
+@_register("median", "median filter", (1, 3, 5, 7, 9, 11))
 def _median(image, level, strength):
+    """Strength: the side in pixels."""
     return scipy.ndimage.median_filter(image, size=int(strength))
 
 
+@_register("bilateral", "bilateral filter", (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0))
 def _bilateral(image, level, strength):
     """Tomasi & Manduchi 1998, equation 5; a spread of 2 pixels over space, cut at 6, is fixed.
+    Strength: the spread over grays, in noise levels.
 
     Written out because that of scikit-image 0.26 reads its table of spatial weights with a wrong
     stride: the centre of its kernel, measured with a dot, has no weight.
@@ -79,20 +102,25 @@ def _bilateral(image, level, strength):
     return total / weights
 
 
+@_register("tv", "total variation", (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0))
 def _total_variation(image, level, strength):
-    """Chambolle 2004, of the Rudin-Osher-Fatemi model."""
+    """Chambolle 2004, of the Rudin-Osher-Fatemi model; strength: the weight, in noise levels."""
     return skimage.restoration.denoise_tv_chambolle(image, weight=strength * level)
 
 
+@_register("wavelet", "wavelets, BayesShrink", (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0))
 def _wavelet(image, level, strength):
-    """BayesShrink (Chang, Yu & Vetterli 2000), the default rule, with soft thresholds."""
+    """BayesShrink (Chang, Yu & Vetterli 2000), the default rule, with soft thresholds; strength:
+    the assumed noise, in noise levels."""
     return skimage.restoration.denoise_wavelet(
         image, sigma=strength * level, wavelet="db2", wavelet_levels=3, rescale_sigma=False
     )
 
 
+@_register("nlm", "non-local means", (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5))
 def _non_local_means(image, level, strength):
-    """Buades, Coll & Morel 2005, section 5: 5x5 patches in a window of 15x15.
+    """Buades, Coll & Morel 2005, section 5: 5x5 patches in a window of 15x15; strength: the decay
+    of the weights, in noise levels.
 
     `sigma` stays 0: taking 2 level^2 from the distances, more than clamped noise puts there, makes
     all patches equal.
@@ -102,62 +130,22 @@ def _non_local_means(image, level, strength):
     )
 
 
+@_register("bm3d", "BM3D", (0.6, 0.8, 1.0, 1.2, 1.5), "bm3d")
 def _bm3d(image, level, strength):
-    """Dabov et al. 2007, with the exact variances of Makinen, Azzari & Foi 2020."""
+    """Dabov et al. 2007, with the exact variances of Makinen, Azzari & Foi 2020; strength: the
+    assumed noise, in noise levels."""
     import bm3d  # free for non-commercial use only, so never a requirement
 
     return bm3d.bm3d(image, sigma_psd=strength * level)
 
 
-#: By the name in the column `method` of noise_evaluation.csv.
-DENOISERS = {
-    "noisy": Denoiser("noisy input", _identity, "none", (1,)),
-    "band-limit": Denoiser(
-        "band limit",
-        _band_limit,
-        "cut-off in cycles a pixel",
-        (0.5, 0.35, 0.28, 0.22, 0.18, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04),
-    ),
-    "gaussian": Denoiser(
-        "Gaussian filter",
-        _gaussian,
-        "standard deviation in pixels",
-        (0.3, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0),
-    ),
-    "median": Denoiser("median filter", _median, "side in pixels", (1, 3, 5, 7, 9, 11)),
-    "bilateral": Denoiser(
-        "bilateral filter",
-        _bilateral,
-        "spread over grays, in noise levels",
-        (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0),
-    ),
-    "tv": Denoiser(
-        "total variation",
-        _total_variation,
-        "weight, in noise levels",
-        (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0),
-    ),
-    "wavelet": Denoiser(
-        "wavelets, BayesShrink",
-        _wavelet,
-        "assumed noise, in noise levels",
-        (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0),
-    ),
-    "nlm": Denoiser(
-        "non-local means",
-        _non_local_means,
-        "decay of the weights, in noise levels",
-        (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5),
-    ),
-    "bm3d": Denoiser(
-        "BM3D", _bm3d, "assumed noise, in noise levels", (0.6, 0.8, 1.0, 1.2, 1.5), "bm3d"
-    ),
-}
-
-
 def absent(name: str) -> str:
-    """Why the method cannot run here, as one line for its row; "" if it can."""
-    package = _known(name).package
+    """Why the method cannot run here, as one line for its row; "" if it can.
+
+    Raises UserError for an unknown method.
+    """
+    one_of("method", name, FILTERS)
+    package = FILTERS[name].package
     if not package or importlib.util.find_spec(package):
         return ""
     return (
@@ -171,13 +159,12 @@ def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torc
 
     Raises UserError for an unknown method and for one whose package is absent.
     """
-    method, why = _known(name), absent(name)
-    if why:
+    if why := absent(name):
         raise UserError(why)
     if level == 0:
         return noisy
     images = noisy.squeeze(1).double().numpy()
-    outputs = np.stack([method.denoise(image, level, strength) for image in images])
+    outputs = np.stack([FILTERS[name].denoise(image, level, strength) for image in images])
     return torch.from_numpy(outputs).float().unsqueeze(1).clamp(0, 1)
 
 
@@ -194,21 +181,22 @@ def curves(
 
     clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
     a seed of its own keeps it apart from the evaluation's. names: of methods, all that are not
-    absent if none are named. noise: a name of `other_noise.NOISES`. Returns method, noise, level,
-    scale (the level on which strengths are relative: of noise that is not Gaussian the root mean
-    square), corrected (whether the correction for clipping stands behind the method; Gaussian noise
-    only), strength and ssim (`metrics.ssim`), levels above 0 only.
+    absent if none are named. noise: a name of `noise.NOISES`. Returns method, noise, level, scale (the
+    level on which strengths are relative: of noise that is not Gaussian the root mean square),
+    corrected (whether the correction for clipping stands behind the method; Gaussian noise only),
+    strength and ssim (`metrics.ssim`), levels above 0 only.
     """
-    names = names or [name for name in DENOISERS if not absent(name)]
+    names = names or [name for name in FILTERS if not absent(name)]
     levels = [level for level in levels if level > 0]
+    versions = (False, True) if noise == "gaussian" else (False,)
     tables = []
     with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:
         for level in levels:
-            noisy = NOISES[noise][0](clean, level, ids, seed).clamp(0, 1)
-            gaussian = noise == "gaussian"
-            scale = level if gaussian else (noisy - clean).square().mean().sqrt().item()
+            noisy = corrupt(clean, level, ids, seed, noise=noise)
+            root_mean_square = (noisy - clean).square().mean().sqrt().item()
+            scale = level if noise == "gaussian" else root_mean_square
             for name in names:
-                curve = _curve(name, clean, noisy, scale, (False, True) if gaussian else (False,))
+                curve = _curve(name, clean, noisy, scale, versions)
                 tables.append(curve.assign(method=name, noise=noise, level=level, scale=scale))
                 bar.advance(f"{name}, level {level:g}")
     return pd.concat(tables, ignore_index=True)[CURVES]
@@ -216,7 +204,7 @@ def curves(
 
 def _curve(name: str, clean, noisy, scale: float, versions: tuple[bool, ...]) -> pd.DataFrame:
     rows = []
-    for strength in _known(name).grid:
+    for strength in FILTERS[name].grid:
         output = apply(name, noisy, scale, strength)
         for corrected in versions:
             image = clipping.correct(output, scale) if corrected else output
@@ -230,15 +218,9 @@ Strengths = dict[str, dict[float, tuple[float, float]]]
 
 def strengths(curves: pd.DataFrame, corrected: bool) -> Strengths:
     """The strength of the best mean SSIM in `curves` of one noise, the weaker of equals."""
-    chosen = curves[curves["corrected"] == corrected]
-    best = chosen.loc[chosen.groupby(["method", "level"], sort=False)["ssim"].idxmax()]
+    version = curves[curves["corrected"] == corrected]
+    best = version.loc[version.groupby(["method", "level"], sort=False)["ssim"].idxmax()]
     return {
         name: {row.level: (row.scale, row.strength) for row in rows.itertuples()}
         for name, rows in best.groupby("method", sort=False)
     }
-
-
-def _known(name: str) -> Denoiser:
-    if name not in DENOISERS:
-        raise UserError(f"unknown method {name!r}: choose one of {', '.join(DENOISERS)}")
-    return DENOISERS[name]

@@ -9,17 +9,23 @@ Sapiro & Mallat 2012 ("piecewise linear estimators", equation 8) with two things
 know their place and their face, and the clamping is part of the model (`linear.straighten`).
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import scipy.cluster.vq
 import torch
 from scipy.linalg import solve_triangular
 
+from fer_lib.config import WORK
 from fer_lib.methods import linear
 from fer_lib.methods.linear import Components
+from fer_lib.methods.plans import MixtureConfig
+from fer_lib.tools import weights
 
+VERSION = 1  # raised when `fit` learns another prior from the same faces
 SAMPLE = 10_000  # patches that find the classes
 FEATURES = 24  # principal components of a patch that find the classes
 STEPS = 12  # of expectation and maximisation
@@ -56,33 +62,50 @@ class Mixture:
     axes: np.ndarray
     places: list[Place]
 
+    @property
+    def parameters(self) -> int:
+        """How many different numbers it keeps; of a covariance, those of one triangle."""
+        count = self.axes.size + self.components.mean.size
+        for place in self.places:
+            classes, length = place.means.shape
+            count += classes * (1 + length + length * (length + 1) // 2)
+        return count
 
-def fit(
-    faces: np.ndarray,
-    components: Components,
-    *,
-    side: int = 12,
-    step: int = 4,
-    classes: int = 16,
-    context: int = 64,
-    seed: int = 0,
-) -> Mixture:
+
+def learnt(faces: np.ndarray, components: Components, options: MixtureConfig) -> Mixture:
+    """The mixture that `fit` learns, now unless the work folder has it."""
+    made_of = json.dumps([VERSION, asdict(options), weights.digest(faces)])
+    name = f"mixture-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.safetensors"
+    path = WORK / "priors" / name
+    if not path.exists():
+        places = enumerate(fit(faces, components, options).places)
+        named = {f"{n}.{name}": x for n, place in places for name, x in vars(place).items()}
+        weights.save(path, {name: torch.as_tensor(x) for name, x in named.items()})
+    tensors, places = weights.load(path)[0], []
+    while parts := weights.nested(str(len(places)), tensors):
+        corner = tuple(parts.pop("corner").tolist())
+        places.append(Place(corner, **{name: x.numpy() for name, x in parts.items()}))
+    axes = components.axes[:, : options.context]
+    return Mixture(faces.shape[1:], options.side, components, axes, places)
+
+
+def fit(faces: np.ndarray, components: Components, options: MixtureConfig) -> Mixture:
     """Learn the mixture from clean `faces` uint8 (N, H, W) and their mirror images.
 
-    step: between places in pixels. Minutes for 35,000 faces. Raises ValueError unless the places
-    reach all borders.
+    Minutes for 35,000 faces. Raises ValueError unless the places reach all borders.
     """
-    height, width = faces.shape[1:]
-    if (height - side) % step or (width - side) % step:
-        raise ValueError(f"patches of {side} every {step} pixels do not reach all borders")
+    side, size = options.side, faces.shape[1:]
+    if any((length - side) % options.step for length in size):
+        raise ValueError(f"patches of {side} every {options.step} pixels do not reach all borders")
     images = np.concatenate([faces, faces[:, :, ::-1]]).astype(np.float32) / 255
-    axes = components.axes[:, :context]
-    seen = (images.reshape(len(images), -1) - components.mean) @ axes
-    places, random = [], np.random.default_rng(seed)
-    for row, column in _corners((height, width), side, step):
+    axes = components.axes[:, : options.context]
+    context = (images.reshape(len(images), -1) - components.mean) @ axes
+    context = context.astype(np.float32)
+    places, random = [], np.random.default_rng(0)
+    for row, column in _corners(size, side, options.step):
         patches = images[:, row : row + side, column : column + side].reshape(len(images), -1)
-        places.append(_learn((row, column), patches, seen.astype(np.float32), classes, random))
-    return Mixture((height, width), side, components, axes, places)
+        places.append(_learn((row, column), patches, context, options.classes, random))
+    return Mixture(size, side, components, axes, places)
 
 
 def _corners(size: tuple[int, int], side: int, step: int) -> Iterator[tuple[int, int]]:
@@ -92,9 +115,9 @@ def _corners(size: tuple[int, int], side: int, step: int) -> Iterator[tuple[int,
             yield row, column
 
 
-def _learn(corner, patches: np.ndarray, seen: np.ndarray, classes: int, random) -> Place:
+def _learn(corner, patches: np.ndarray, context: np.ndarray, classes: int, random) -> Place:
     """Classes from the patches' first components, then each class's moments with the context."""
-    vectors = np.concatenate([patches, seen], axis=1)
+    vectors = np.concatenate([patches, context], axis=1)
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     shared = centred.T @ centred / len(centred)
@@ -108,14 +131,15 @@ def _learn(corner, patches: np.ndarray, seen: np.ndarray, classes: int, random) 
 
 
 def _moments(centred: np.ndarray, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of a class, the covariance drawn a little to the one of all classes."""
+    """Mean and covariance of a class, the covariance shrunk a little to that of all classes."""
     mean = centred.mean(axis=0)
     rest = centred - mean
     return mean, (rest.T @ rest + PRIOR * shared) / (len(centred) + PRIOR)
 
 
 def _features(patches: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """The first components of patches (N, p), half-way to equal variances: detail has its say."""
+    """The first components of patches (N, p), scaled half-way to equal variances, so that fine
+    detail counts too."""
     variances, axes = np.linalg.eigh(covariance.astype(np.float64))
     variances, axes = variances[::-1][:FEATURES], axes[:, ::-1][:, :FEATURES]
     scale = 10**0.5 * (variances[-1] * variances) ** -0.25
@@ -245,17 +269,18 @@ def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level
 def _wiener(mean: np.ndarray, covariance: np.ndarray, shared: tuple, level: float) -> tuple:
     """One class: whiten (d, d), offset (d,) and restore (d, p) of `Estimator`.
 
-    The observation is its clean vector with the patch times the gain, plus the pixels' noise e and
-    the context's noise, which is what `context` makes of the same e.
+    The observation is its clean vector with the patch times the gain, plus the noise e of the
+    pixels and that of the context, which is linear in the same e. `shared`: the context's noise,
+    the part of its matrix for this patch, and the noise of the average face at the patch.
     """
-    context_noise, weights, usual = shared
-    p = len(usual)
+    context_noise, context, average = shared
+    p = len(average)
     centre, slope, noise = linear.straighten(mean[:p], np.diag(covariance)[:p], level)
     gain = np.concatenate([slope, np.ones(len(mean) - p)])
-    cross = noise[:, None] * weights
-    own = context_noise + (weights.T * (noise - usual)) @ weights
+    cross = noise[:, None] * context
+    context_noise = context_noise + (context.T * (noise - average)) @ context
     signal = gain[:, None] * covariance
-    observed = signal * gain + np.block([[np.diag(noise), cross], [cross.T, own]])
+    observed = signal * gain + np.block([[np.diag(noise), cross], [cross.T, context_noise]])
     # A triangle is inverted three times as fast as a matrix: this is most of the time.
     root = np.linalg.cholesky(observed)
     whiten = solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False).T

@@ -4,23 +4,18 @@ All see the same noise: on the gray 48x48 image in [0, 1], Gaussian, of a level 
 from 0 to `HIGHEST`, clamped: the protocol *camera noise* with the level unknown.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from fer_lib import autoencoder, pipeline
-from fer_lib.config import ModelConfig, UserError
+from fer_lib.config import ModelConfig
 from fer_lib.methods import networks
+from fer_lib.methods.plans import RestorerConfig
 
 HIGHEST = 0.6
-#: What a network learns from: pairs of noisy and clean images; pairs of noisy images (Lehtinen et
-#: al. 2018, "Noise2Noise"); single noisy images (Huang et al. 2021, "Neighbor2Neighbor").
-SUPERVISIONS = ("clean", "noise2noise", "neighbor2neighbor")
-#: What is minimised: the squared error, or 1 - SSIM with it (Zhao et al. 2017, "Loss functions for
-#: image restoration with neural networks"). Noisy targets need the first: the best guess of a mean.
-LOSSES = ("ssim", "mse")
 MSE_SHARE = 5.0  # weight of the squared error beside SSIM
 WINDOW, C1, C2 = 7, 0.01**2, 0.03**2  # of SSIM at range 1, as `metrics.ssim` has them
 SPARSITY, WEIGHT = 0.05, 0.01  # Xie, Xu & Chen 2012: target activity, weight of the penalty
@@ -34,69 +29,46 @@ def corrupt(clean: torch.Tensor, levels: torch.Tensor, generator: torch.Generato
 
 
 def draw_levels(count: int, generator: torch.Generator) -> torch.Tensor:
+    """(count,), uniform from 0 to `HIGHEST`."""
     return torch.rand(count, generator=generator) * HIGHEST
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """A network of `networks` learns to remove noise.
+    """The task of a network for gray images: to remove noise."""
 
-    Raises UserError for an unknown network, supervision or loss, and for noisy targets with another
-    loss than the squared error.
-    """
-
-    network: str
-    supervision: str = "clean"
-    criterion: str = "ssim"
-    recipe = ("networks", "pipeline", "restoration")
-
-    def __post_init__(self):
-        chosen = self.network, self.supervision, self.criterion
-        for value, known in zip(chosen, (networks.NETWORKS, SUPERVISIONS, LOSSES), strict=True):
-            if value not in known:
-                raise UserError(f"unknown {value!r}: choose one of {', '.join(known)}")
-        if self.supervision != "clean" and self.criterion != "mse":
-            raise UserError(f"{self.supervision} learns from noisy targets: give criterion='mse'")
-
-    @property
-    def name(self) -> str:
-        if self.supervision != "clean":
-            return self.supervision
-        return self.network if self.criterion == "ssim" else f"{self.network}-{self.criterion}"
-
-    def facts(self) -> dict:
-        return asdict(self)
+    model: RestorerConfig
 
     def build(self, seed: int) -> nn.Module:
-        return networks.build(self.network, seed)
+        return networks.build(self.model.architecture, seed)
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> tuple:
-        """Noisy images and their targets; for the last supervision a seed takes their place."""
-        chosen = torch.rand(len(faces), generator=generator) < 0.5
-        clean = pipeline.flip(pipeline.to_unit(faces), chosen.to(faces.device))
+        """Noisy images and their targets; for "neighbor2neighbor" a seed takes their place."""
+        mirrored = torch.rand(len(faces), generator=generator) < 0.5
+        clean = pipeline.flip(pipeline.to_unit(faces), mirrored.to(faces.device))
         levels = draw_levels(len(faces), generator)
         noisy = corrupt(clean, levels, generator)
-        if self.supervision == "clean":
+        if self.model.supervision == "clean":
             return noisy, clean
-        if self.supervision == "noise2noise":
+        if self.model.supervision == "noise2noise":
             return noisy, corrupt(clean, levels, generator)
         return noisy, torch.randint(2**31, (), generator=generator)
 
     def loss(self, network: nn.Module, batch: tuple, progress: float) -> torch.Tensor:
         noisy, target = batch
-        if self.supervision == "neighbor2neighbor":
+        if self.model.supervision == "neighbor2neighbor":
             return _neighbours(network, noisy, int(target))
-        if self.network == "xie" and progress < PRETRAINING:
+        if self.model.architecture == "xie" and progress < PRETRAINING:
             return _pretraining(network, noisy, target)
         restored = network(noisy).float()
-        loss = F.mse_loss(restored, target)
-        if self.criterion == "mse":
-            return loss
-        return 1 - ssim(restored, target).mean() + MSE_SHARE * loss
+        error = F.mse_loss(restored, target)
+        if self.model.loss == "mse":
+            return error
+        return 1 - ssim(restored, target).mean() + MSE_SHARE * error
 
 
 def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """`metrics.ssim` at range 1 with its uniform window, to learn from: (N, 1, H, W) -> (N,)."""
+    """`metrics.ssim` at range 1, but with a gradient: (N, 1, H, W) twice -> (N,)."""
     mean_x, mean_y = _window_mean(x), _window_mean(y)
     correction = WINDOW**2 / (WINDOW**2 - 1)
     var_x = correction * (_window_mean(x * x) - mean_x**2)
@@ -121,8 +93,8 @@ def _neighbours(network: nn.Module, noisy: torch.Tensor, seed: int) -> torch.Ten
 
 
 def _pretraining(network: networks.Xie, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
-    """Both autoencoders at once, each deaf to the other's gradient: the first restores patches, the
-    second the first's hidden layer; their own hidden layers are to be sparse."""
+    """Both autoencoders at once, neither with a gradient from the other: the first restores
+    patches, the second the first's hidden layer. Both hidden layers are to be sparse."""
     noisy, clean = network.patches(noisy), network.patches(clean)
     first = network.encode1(noisy).sigmoid()
     loss = F.mse_loss(network.decode1(first).sigmoid(), clean) + WEIGHT * _sparsity(first)
@@ -136,8 +108,8 @@ def _pretraining(network: networks.Xie, noisy: torch.Tensor, clean: torch.Tensor
 def _sparsity(activity: torch.Tensor) -> torch.Tensor:
     """Kullback-Leibler divergence of each unit's mean activity from the target, mean over units."""
     mean = activity.mean(dim=(0, 1)).clamp(1e-6, 1 - 1e-6)
-    own, other = SPARSITY, 1 - SPARSITY
-    return (own * (own / mean).log() + other * (other / (1 - mean)).log()).mean()
+    on, off = SPARSITY, 1 - SPARSITY
+    return (on * (on / mean).log() + off * (off / (1 - mean)).log()).mean()
 
 
 @dataclass(frozen=True)
@@ -145,19 +117,14 @@ class DenoisingAutoencoder:
     """The paper's network, trained as the paper trains it, but for its input, which is noisy."""
 
     model: ModelConfig
-    rotation: float
-    name = "cae-denoising"
-    recipe = ("models", "pipeline", "restoration")
-
-    def facts(self) -> dict:
-        return asdict(self)
+    augmented: bool
 
     def build(self, seed: int) -> nn.Module:
         return autoencoder.build(self.model, seed)
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> tuple:
         """Network input and target, (N, 3, 96, 96) in [-1, 1]."""
-        target = pipeline.training_batch(faces, generator, self.rotation)
+        target = pipeline.training_batch(faces, generator, self.augmented)
         gray = pipeline.denormalise(target[:, :1])
         small = pipeline.resize(gray, gray.shape[-1] // 2)
         noisy = corrupt(small, draw_levels(len(faces), generator), generator)
@@ -167,14 +134,3 @@ class DenoisingAutoencoder:
     def loss(self, network: nn.Module, batch: tuple, progress: float) -> torch.Tensor:
         x, target = batch
         return F.mse_loss(network(x).float(), target)
-
-
-#: By the name in the column `method` of noise_evaluation.csv.
-RESTORATIONS = {
-    task.name: task
-    for task in (
-        *(Restoration(network) for network in networks.NETWORKS),
-        Restoration("compact", criterion="mse"),
-        *(Restoration("compact", supervision, "mse") for supervision in SUPERVISIONS[1:]),
-    )
-}

@@ -1,0 +1,29 @@
+"""From recipes to trained networks, and what their trainings took (chapters 6 to 8)."""
+
+from fer_lib.config import Recipe
+from fer_lib.methods import supervision
+from fer_lib.study import Study
+from fer_lib.tools import device
+from fer_lib.training import Task, Trained
+
+
+def task(recipe: Recipe) -> Task:
+    """What the training of a recipe of `plans` learns."""
+    if recipe.task == "denoising":
+        return supervision.DenoisingAutoencoder(recipe.model, recipe.training.augmented)
+    return supervision.Restoration(recipe.model)
+
+
+def train(study: Study, recipe: Recipe) -> Trained:
+    """The network of a recipe, trained now unless it was before, and before it what it starts
+    from."""
+    start = train(study, recipe.start) if recipe.start else None
+    if recipe.training.compile:
+        device.compile_each_shape()
+    return study.fit(task(recipe), recipe, start)
+
+
+def images_seen(recipe: Recipe, faces: int) -> int:
+    """By a training and all that it started from, where there are so many `faces`."""
+    stages = (stage.training for stage in recipe.stages)
+    return sum(t.epochs * min(t.epoch_images or faces, faces) for t in stages)
