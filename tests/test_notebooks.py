@@ -1,6 +1,7 @@
-"""The committed notebooks: stripped, in one form, and as `chapters` says; the lock file."""
+"""The committed notebooks: stripped, short, and as `chapters` says; the environment."""
 
 import ast
+import importlib
 import importlib.metadata
 import re
 import sys
@@ -22,6 +23,8 @@ PARAMETERS = {"profile": "quick", "data_path": "", "seed": 0, "seeds": 0}
 CHAPTERS = {chapter.source: chapter for chapter in chapters.CHAPTERS}
 #: A home, a temporary or a drive's folder, as they get into sources and outputs.
 MACHINE = re.compile(r"(?<![\w./])/(?:home|root|Users|tmp|work|mnt|private|var)/|\b[A-Z]:\\\\?\w")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CODE = re.compile(r"`(fer_lib/[\w/.]+)`")
 TABLE = re.compile(r"`(?:tables/)?(\w+)\.csv`")
 NUMBERED = [path for path in PATHS if path.name[0].isdigit()]
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -62,15 +65,24 @@ def test_it_is_valid_and_stripped(path):
 
 
 @every_chapter
-def test_it_opens_with_its_question_its_files_and_its_time(path):
+def test_it_opens_with_its_question_its_files_its_time_and_its_code(path):
     first = nbformat.read(path, as_version=4).cells[0]
     assert first.cell_type == "markdown"
     assert first.source.startswith(f"# {int(path.name[:2])} · ")
-    for word in ("**Question.**", "**Reads**", "**Writes**", "**Takes**"):
-        assert word in first.source
+    headings = re.findall(r"\*\*(\w+)\.?\*\*", first.source)
+    assert headings == ["Question", "Reads", "Writes", "Takes", "Code"]
     read, written = first.source.split("**Reads**")[1].split("**Writes**")
     assert TABLE.findall(read) == list(CHAPTERS[path].reads)
     assert TABLE.findall(written.split("**Takes**")[0]) == list(CHAPTERS[path].writes)
+
+
+@every_chapter
+def test_the_code_that_it_names_is_the_readmes(path):
+    code_to_open = CODE.findall(nbformat.read(path, as_version=4).cells[0].source)
+    (row,) = [line for line in README.splitlines() if f"(notebooks/{path.name})" in line]
+    assert code_to_open
+    assert code_to_open == CODE.findall(row)
+    assert all((ROOT / name).exists() for name in code_to_open)
 
 
 @every_chapter
@@ -86,7 +98,8 @@ def test_it_has_one_cell_of_literal_parameters(path):
 
 
 @every_notebook
-def test_its_cells_are_short_and_hold_no_machinery(path):
+def test_its_cells_are_few_and_short_and_hold_no_machinery(path):
+    assert len(cells(path, "code")) <= 15
     for cell in cells(path, "code"):
         assert 0 < cell.source.count("\n") + 1 <= 25, cell.source
     nodes = list(ast.walk(ast.parse(code(path))))
@@ -123,11 +136,11 @@ def test_a_machines_path_would_be_seen():
 
 def calls(path: Path, name: str) -> list[ast.Call]:
     """The calls of study.NAME(...)."""
-    found = [node for node in ast.walk(ast.parse(code(path))) if isinstance(node, ast.Call)]
     return [
         node
-        for node in found
-        if isinstance(node.func, ast.Attribute)
+        for node in ast.walk(ast.parse(code(path)))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
         and node.func.attr == name
         and getattr(node.func.value, "id", "") == "study"
     ]
@@ -166,28 +179,21 @@ def test_a_chapter_is_found_by_its_number(number):
     assert chapters.find(number).name == "04_noise_evaluation"
 
 
-def test_a_chapters_code_is_all_that_it_imports_directly_or_not():
-    modules = {path.stem for path in chapters.modules(chapters.find("02"))}
-    assert {"models", "training", "checkpoint", "pipeline", "study", "data", "config"} <= modules
-    assert not {"cli", "report", "pages", "notebook", "summary"} & modules
-    assert "evaluation" not in modules
-    assert all(path.is_file() for c in chapters.CHAPTERS for path in chapters.modules(c))
-
-
 @every_notebook
 def test_everything_it_imports_from_the_library_is_there(path):
     for node in ast.walk(ast.parse(code(path))):
-        if isinstance(node, ast.ImportFrom) and node.module == "fer_lib":
-            assert all((ROOT / "fer_lib" / f"{a.name}.py").is_file() for a in node.names)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fer_lib"):
+            for alias in node.names:
+                if not hasattr(importlib.import_module(node.module), alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
 
 
 @every_chapter
 def test_every_figure_has_a_text_for_those_who_cannot_see_it(path):
-    tree = ast.parse(code(path))
-    shows = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "show"]
-    assert shows
-    for call in shows:
-        assert {"alt", "caption", "folder"} == {keyword.arg for keyword in call.keywords}
+    shown = calls(path, "show")
+    assert shown
+    for call in shown:
+        assert {keyword.arg for keyword in call.keywords} == {"alt", "caption"}
 
 
 # --- the environment -----------------------------------------------------------------------------
@@ -202,7 +208,7 @@ def locked(python: str) -> dict[str, str]:
     where = {"python_version": python, "python_full_version": f"{python}.1"}
     where |= {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
     where |= {"platform_machine": "x86_64", "implementation_name": "cpython"}
-    found = {}
+    versions = {}
     for line in LOCK.splitlines():
         if line.strip() and not line.startswith("#"):
             requirement = Requirement(line)
@@ -210,9 +216,9 @@ def locked(python: str) -> dict[str, str]:
             assert pin.operator == "==", line
             if requirement.marker is None or requirement.marker.evaluate(where):
                 name = canonicalize_name(requirement.name)
-                assert name not in found, line
-                found[name] = pin.version
-    return found
+                assert name not in versions, line
+                versions[name] = pin.version
+    return versions
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -260,7 +266,7 @@ def test_whatever_is_imported_is_declared():
         for text in importlib.metadata.requires(name) or ()
         if "extra ==" not in text
     }
-    files = [*(ROOT / "fer_lib").glob("*.py"), *(ROOT / "tests").glob("*.py")]
+    files = [*(ROOT / "fer_lib").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
     names = set().union(
         *(imported(file.read_text()) for file in files), *map(imported, map(code, PATHS))
     )
@@ -270,3 +276,10 @@ def test_whatever_is_imported_is_declared():
     assert {"torch", "numpy", "nbformat"} <= names
     for name in names:
         assert {canonicalize_name(owner) for owner in owners[name]} & (declared | brought), name
+
+
+def test_hooks_run_what_the_lock_file_pins():
+    (hooks,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert hooks["repo"] == "local"  # nothing is downloaded
+    assert {hook["language"] for hook in hooks["hooks"]} == {"system"}
+    assert {hook["entry"].split()[0] for hook in hooks["hooks"]} <= set(locked("3.11"))

@@ -76,6 +76,8 @@ def _by_protocol(rows: pd.DataFrame) -> str:
         parts = verdicts.groupby("verdict", sort=False)["at"].agg(", ".join)
         answer = ", ".join(f"{verdict} at {at}" for verdict, at in parts.items())
         same.setdefault(answer, []).append(f"*{protocol}*")
+    if len(same) == 1:
+        return f"{answer}, in all protocols"
     return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
 
 
