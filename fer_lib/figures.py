@@ -9,7 +9,17 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart, one for each method.
-COLOURS = {"noisy": "#999999", "cae": "#0072B2", "cae-plain": "#D55E00", "paper": "#000000"}
+COLOURS = {
+    "noisy": "#999999",
+    "median": "#E69F00",
+    "tv": "#56B4E9",
+    "mixture-blind": "#009E73",
+    "cae": "#0072B2",
+    "cae-plain": "#D55E00",
+    "cae-denoising": "#CC79A7",
+    "compact-mirrored": "#D55E00",
+    "paper": "#000000",
+}
 LABELS = {
     "noisy": "untouched noisy input",
     "cae": "autoencoder",
