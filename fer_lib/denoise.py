@@ -4,19 +4,17 @@
 """
 
 import functools
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from fer_lib import learning
-from fer_lib.config import ROOT, UserError
+from fer_lib import training
+from fer_lib.config import UserError, one_of
 from fer_lib.methods import supervision, table
+from fer_lib.methods.plans import RestorerConfig
 from fer_lib.tools import weights
 
-#: Where published networks lie: `publish` puts them there.
-NETWORKS = ROOT / "reports" / "ferplus-cpu" / "networks"
 PIXELS = 2**22  # at most so many at a time, about 2 GB of memory
 
 
@@ -49,22 +47,25 @@ def published(name: str) -> nn.Module:
 
     Raises UserError if there is none.
     """
-    found = [(_name(file), file) for file in sorted(NETWORKS.glob("*.safetensors"))]
-    known = sorted({other for other, _ in found if other in supervision.RESTORATIONS})
-    if name not in known:
-        raise UserError(f"no published network {name!r}: choose one of {', '.join(known)}")
-    task = supervision.RESTORATIONS[name]
-    return learning.load(task, max((f for other, f in found if other == name), key=_rank)).model
+    files = {path: weights.header(path)["recipe"] for path in weights.index().values()}
+    recipes = {path: recipe for path, recipe in files.items() if recipe["task"] == "restoration"}
+    names = sorted({recipe["network"] for recipe in recipes.values()})
+    if not names:
+        raise UserError(
+            "no published networks: set FER_NETWORKS to the folder reports/ferplus-cpu/networks of"
+            " a clone of the project"
+        )
+    one_of("published network", name, names)
+    candidates = [path for path, recipe in recipes.items() if recipe["network"] == name]
+    path = max(candidates, key=lambda path: _rank(recipes[path]))
+    task = supervision.Restoration(RestorerConfig(**recipes[path]["model"]))
+    return training.load(task, path).model
 
 
-def _name(file: Path) -> str:
-    """NAME of NAME-KEY.safetensors."""
-    return file.stem.rpartition("-")[0]
-
-
-def _rank(file: Path) -> tuple[int, int]:
-    facts = weights.load(file)[1]
-    return facts["training"]["epochs"] + facts.get("after", 0), -facts["seed"]
+def _rank(recipe: dict) -> tuple[int, int]:
+    """Longer trainings first, then lower seeds."""
+    before, seed = _rank(recipe["start"]) if recipe["start"] else (0, -recipe["seed"])
+    return before + recipe["training"]["epochs"], seed
 
 
 def _to_unit(images: torch.Tensor) -> torch.Tensor:
@@ -83,10 +84,10 @@ def _to_unit(images: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
-    """(N, 1, H, W) in [0, 1] -> the same, some at a time, by the method that leads chapter 6."""
+    """(N, 1, H, W) in [0, 1] -> the same, a few at a time, by the method that leads chapter 6."""
     method = table.mirrored(table.restorer(model.to(planes.device)))
-    some = max(1, PIXELS // planes[0].numel())
-    return torch.cat([method(part, table.GRAY, None) for part in planes.split(some)])
+    count = max(1, PIXELS // planes[0].numel())
+    return torch.cat([method(part, table.GRAY, None) for part in planes.split(count)])
 
 
 def _like(restored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

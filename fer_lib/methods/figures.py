@@ -1,4 +1,4 @@
-"""Figures of the references: tables in, a matplotlib Figure out."""
+"""Figures of chapters 6 to 8: tables in, a matplotlib Figure out."""
 
 from collections.abc import Sequence
 
@@ -8,40 +8,73 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib import figures
+from fer_lib.methods.filters import FILTERS
+from fer_lib.methods.ranking import AXES
+from fer_lib.noise import NOISES
 
-#: Okabe and Ito's colours, one for each thing to learn from, and its name in a legend.
-COLOURS = {"nothing": "#999999", "clean": "#0072B2", "pairs": "#D55E00", "noisy": "#009E73"}
+#: What a method learns from: in a legend, and its colour (Okabe and Ito).
 LEARNS = {
-    "nothing": "nothing learnt",
-    "clean": "clean images",
-    "pairs": "noisy and clean images",
-    "noisy": "noisy images alone",
+    "nothing": ("nothing learnt", "#999999"),
+    "clean": ("clean images", "#0072B2"),
+    "pairs": ("noisy and clean images", "#D55E00"),
+    "noisy": ("noisy images alone", "#009E73"),
 }
+#: What a method costs, by column of cost.csv.
+COSTS = {"milliseconds": "ms an image, one core", "flops": "operations an image"}
 
 
-def tuning(curves: pd.DataFrame, labels: dict[str, str]) -> Figure:
-    """SSIM on training faces against strength, a panel a method, a line a level, the best marked.
+def _panels(count: int, columns: int, height: float, **options) -> tuple[Figure, Sequence]:
+    """A figure of the page's width with `count` panels in rows of `height` inches."""
+    rows = -(-count // columns)
+    size = (10, height * rows)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True, **options
+    )
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, axes.flat[:count]
+
+
+def _legend(figure: Figure, axis) -> None:
+    """Below the figure, for all panels, what `axis` shows."""
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+
+def _spread(rows: pd.DataFrame, metric: str = "ssim") -> np.ndarray:
+    """(2, n): how far the interval of `metric` reaches down and up."""
+    return np.abs(rows[[f"{metric}_lo", f"{metric}_hi"]].T - rows[metric]).to_numpy()
+
+
+def _line(axis, rows: pd.DataFrame, place: str, **options) -> None:
+    """SSIM against the column `place`, with intervals."""
+    axis.errorbar(
+        rows[place], rows["ssim"], yerr=_spread(rows), fmt="o-", ms=4, capsize=3, **options
+    )
+
+
+def _shades(levels: pd.Series) -> dict[float, tuple]:
+    """A colour for each level, darker for more noise."""
+    levels = sorted(levels.unique())
+    return dict(zip(levels, plt.cm.viridis(np.linspace(0.75, 0, len(levels))), strict=True))
+
+
+def tuning(curves: pd.DataFrame) -> Figure:
+    """SSIM on training faces against strength, a panel a filter, a line a level, the best marked.
 
     curves: method, level, strength, ssim, of one version.
     """
     methods = curves["method"].unique()
-    rows = -(-len(methods) // 4)
-    figure, axes = plt.subplots(
-        rows, 4, figsize=(10, 2.5 * rows), sharey=True, squeeze=False, layout="constrained"
-    )
+    figure, axes = _panels(len(methods), columns=4, height=2.5)
     shades = _shades(curves["level"])
-    for axis, name in zip(axes.flat, methods, strict=False):
+    for axis, name in zip(axes, methods, strict=True):
         for level, line in curves[curves["method"] == name].groupby("level"):
             best = line.loc[line["ssim"].idxmax()]
-            axis.plot(
-                line["strength"], line["ssim"], color=shades[level], label=f"factor {level:g}"
-            )
-            axis.plot(best["strength"], best["ssim"], "o", ms=5, color=shades[level])
-        axis.set_title(labels[name], fontsize=11)
-    for axis in axes.flat[len(methods) :]:
-        axis.set_visible(False)
+            options = {"color": shades[level]}
+            axis.plot(line["strength"], line["ssim"], label=f"factor {level:g}", **options)
+            axis.plot(best["strength"], best["ssim"], "o", ms=5, **options)
+        axis.set_title(FILTERS[name].label, fontsize=11)
     figure.supylabel("SSIM")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    _legend(figure, axes[0])
     return figure
 
 
@@ -52,144 +85,109 @@ def ranking(table: pd.DataFrame) -> Figure:
     """
     levels = sorted(table["level"].unique())
     order = table[table["level"] == levels[-1]].sort_values("ssim")["method"].tolist()
-    figure, axes = plt.subplots(
-        1, len(levels), figsize=(10, 0.27 * len(order) + 1.3), sharey=True, layout="constrained",
-        squeeze=False,
-    )  # fmt: skip
-    for axis, level in zip(axes[0], levels, strict=True):
+    figure, axes = _panels(len(levels), len(levels), height=0.27 * len(order) + 1.3)
+    for axis, level in zip(axes, levels, strict=True):
         rows = table[table["level"] == level].set_index("method").loc[order]
-        for metric, style, shift in (("ssim", {}, 0), ("ssim_corrected", {"mfc": "white"}, -0.25)):
-            for learns, group in rows.groupby("learns", sort=False):
-                place = np.array([order.index(name) for name in group.index]) + shift
-                spread = np.abs(
-                    group[[f"{metric}_lo", f"{metric}_hi"]].T - group[metric]
-                ).to_numpy()
-                axis.errorbar(
-                    group[metric], place, xerr=spread, fmt="o", ms=4.5, color=COLOURS[learns],
-                    label=LEARNS[learns] if metric == "ssim" else None, **style,
-                )  # fmt: skip
+        for learns, group in rows.groupby("learns", sort=False):
+            label, colour = LEARNS[learns]
+            place = np.array([order.index(name) for name in group.index])
+            options = {"fmt": "o", "ms": 4.5, "color": colour}
+            for metric, shift, style in (
+                ("ssim", 0, {"label": label}),
+                ("ssim_corrected", -0.25, {"mfc": "white"}),
+            ):
+                spread = _spread(group, metric)
+                axis.errorbar(group[metric], place + shift, xerr=spread, **options, **style)
         axis.set(title=f"factor {level:g}", xlabel="SSIM")
         axis.set_yticks(range(len(order)), rows["label"])
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    _legend(figure, axes[0])
     return figure
-
-
-#: What a method costs, by column of cost.csv.
-COSTS = {"milliseconds": "ms an image, one core", "flops": "operations an image"}
 
 
 def quality_and_cost(table: pd.DataFrame) -> Figure:
     """SSIM against time and arithmetic for an image, a column a level; numbers name the methods,
     larger dots keep more numbers.
 
-    table: method, label, learns, parameters, level, ssim and those of COSTS, in the order of
-    numbering. Methods whose arithmetic is not counted are not in its panels.
+    table: method, learns, parameters, level, ssim and those of COSTS, in the order of numbering.
+    Methods whose arithmetic is not counted are not in its panels.
     """
     levels = sorted(table["level"].unique())
-    figure, axes = plt.subplots(
-        len(COSTS), len(levels), figsize=(10, 7.6), sharex="row", sharey="col", squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    panels = [(column, level) for column in COSTS for level in levels]
+    figure, axes = _panels(len(panels), len(levels), height=3.8, sharex="row")
     numbers = {name: number for number, name in enumerate(table["method"].unique(), 1)}
-    for line, (column, meaning) in zip(axes, COSTS.items(), strict=True):
-        for axis, level in zip(line, levels, strict=True):
-            rows = table[(table["level"] == level) & table[column].notna()]
-            _numbered(axis, rows[column], rows, numbers)
-            axis.set(title=f"factor {level:g}", xscale="log", xlabel=meaning)
-        line[0].set_ylabel("SSIM")
-    for learns, colour in COLOURS.items():
-        axes[0][0].scatter([], [], color=colour, label=LEARNS[learns])
-    figure.legend(loc="outside lower center", ncols=4)
+    for axis, (column, level) in zip(axes, panels, strict=True):
+        rows = table[(table["level"] == level) & table[column].notna()]
+        colours = [LEARNS[learns][1] for learns in rows["learns"]]
+        sizes = 12 + 9 * np.log10(rows["parameters"])
+        axis.scatter(rows[column], rows["ssim"], sizes, color=colours, alpha=0.85)
+        for row in rows.itertuples():
+            place = getattr(row, column), row.ssim
+            options = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 8}
+            axis.annotate(numbers[row.method], place, **options)
+        axis.set(title=f"factor {level:g}", xscale="log", xlabel=COSTS[column], ylabel="SSIM")
+        axis.label_outer(remove_inner_ticks=False)
+    for label, colour in LEARNS.values():
+        axes[0].scatter([], [], color=colour, label=label)
+    _legend(figure, axes[0])
     return figure
 
 
-def _numbered(axis, cost: pd.Series, rows: pd.DataFrame, numbers: dict[str, int]) -> None:
-    """Each method as a dot with its number beside it."""
-    sizes = 12 + 9 * np.log10(rows["parameters"])
-    axis.scatter(cost, rows["ssim"], sizes, color=rows["learns"].map(COLOURS), alpha=0.85)
-    for place, ssim, name in zip(cost, rows["ssim"], rows["method"], strict=True):
-        axis.annotate(
-            numbers[name], (place, ssim), xytext=(4, 3), textcoords="offset points", fontsize=8
-        )
-
-
-def noise_types(table: pd.DataFrame, labels: dict[str, str], meanings: dict[str, str]) -> Figure:
+def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     """SSIM against the level, one panel a noise, one line a method with its interval.
 
-    table: method, noise, level, ssim, ssim_lo, ssim_hi. labels: of the methods, in their order;
-    meanings: what the level of each noise is.
+    table: method, noise, level, ssim, ssim_lo, ssim_hi. labels: of the methods that are drawn, in
+    their order.
     """
     noises = table["noise"].unique()
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), sharey=True, layout="constrained")
-    colours = dict(zip(labels, figures.sns.color_palette("colorblind", len(labels)), strict=True))
-    for axis, noise in zip(axes.flat, noises, strict=True):
-        for name in labels:
+    figure, axes = _panels(len(noises), columns=2, height=3.7)
+    for axis, noise in zip(axes, noises, strict=True):
+        for name, label in labels.items():
             line = table[(table["noise"] == noise) & (table["method"] == name)]
-            spread = np.abs(line[["ssim_lo", "ssim_hi"]].T - line["ssim"]).to_numpy()
-            axis.errorbar(
-                line["level"], line["ssim"], yerr=spread, fmt="o-", ms=4, capsize=2,
-                color=colours[name], label=labels[name],
-            )  # fmt: skip
-        axis.set(title=noise, xlabel=meanings[noise], xticks=line["level"])
-        if noise == "poisson":
+            _line(axis, line, "level", color=figures.COLOURS[name], label=label)
+        levels = NOISES[noise].levels
+        axis.set(title=noise, xlabel=NOISES[noise].level, xticks=levels, ylabel="SSIM")
+        if levels[0] > levels[-1]:
             axis.invert_xaxis()  # fewer photons are more noise
-        axis.set_ylabel("SSIM")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    _legend(figure, axes[0])
     return figure
 
 
 def restored(clean: np.ndarray, rows: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
     """Faces and, beside each, what is left of error: clean (n, H, W); rows of (label, images
     (n, H, W) in [0, 1], scores (n,)). Red is too bright, blue too dark, full at 0.5."""
-    count = len(clean)
+    lines, columns = len(rows) + 1, 2 * len(clean)
     figure, axes = plt.subplots(
-        len(rows) + 1, 2 * count, figsize=(10, 10 / (2 * count) * 1.2 * (len(rows) + 1)),
+        lines, columns, figsize=(10, 12 / columns * lines), squeeze=False,
         gridspec_kw={"wspace": 0.03, "hspace": 0.22},
+        subplot_kw={"xticks": [], "yticks": [], "frame_on": False},
     )  # fmt: skip
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.grid(visible=False)
-        figures.sns.despine(ax=axis, left=True, bottom=True)
     for line, (label, images, scores) in zip(axes, [("clean", clean, None), *rows], strict=True):
         line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
-        for n in range(count):
-            line[2 * n].imshow(images[n], cmap="gray", vmin=0, vmax=1)
-            if scores is None:
-                line[2 * n + 1].set_visible(False)
-                continue
-            line[2 * n].set_title(f"{scores[n]:.2f}", fontsize=8, pad=2)
-            line[2 * n + 1].imshow(images[n] - clean[n], cmap="RdBu_r", vmin=-0.5, vmax=0.5)
+        for n, (face, errors) in enumerate(zip(line[::2], line[1::2], strict=True)):
+            face.imshow(images[n], cmap="gray", vmin=0, vmax=1)
+            errors.set_visible(scores is not None)
+            if scores is not None:
+                face.set_title(f"{scores[n]:.2f}", fontsize=8, pad=2)
+                errors.imshow(images[n] - clean[n], cmap="RdBu_r", vmin=-0.5, vmax=0.5)
     return figure
 
 
-def trend(table: pd.DataFrame, meanings: dict[str, str]) -> Figure:
+def trend(table: pd.DataFrame) -> Figure:
     """SSIM against size, one panel an axis, one line a level, with intervals.
 
-    table: axis, size, level, ssim, ssim_lo, ssim_hi. meanings: what is counted on each axis.
+    table: as `ranking.trend` returns it.
     """
     names = table["axis"].unique()
-    figure, axes = plt.subplots(
-        1, len(names), figsize=(10, 3.8), sharey=True, squeeze=False, layout="constrained"
-    )
+    figure, axes = _panels(len(names), len(names), height=3.8)
     shades = _shades(table["level"])
-    for axis, name in zip(axes[0], names, strict=True):
-        for level, line in table[table["axis"] == name].groupby("level"):
-            spread = np.abs(line[["ssim_lo", "ssim_hi"]].T - line["ssim"]).to_numpy()
-            axis.errorbar(
-                line["size"], line["ssim"], yerr=spread, fmt="o-", ms=4, capsize=3,
-                color=shades[level], label=f"factor {level:g}",
-            )  # fmt: skip
-        axis.set(title=name, xscale="log", xlabel=meanings[name])
+    for axis, name in zip(axes, names, strict=True):
+        rows = table[table["axis"] == name]
+        for level, line in rows.groupby("level"):
+            _line(axis, line, "size", color=shades[level], label=f"factor {level:g}")
+        axis.set(title=name, xscale="log", xlabel=AXES[name])
         axis.minorticks_off()
-        ticks = sorted(table.loc[table["axis"] == name, "size"].unique())
-        labels = [f"{tick:,.0f}" for tick in ticks]
-        axis.set_xticks(ticks, labels, fontsize=9, rotation=30, ha="right")
-    axes[0][0].set_ylabel("SSIM")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        ticks = sorted(rows["size"].unique())
+        axis.set_xticks(ticks, [f"{t:,.0f}" for t in ticks], fontsize=9, rotation=30, ha="right")
+    axes[0].set_ylabel("SSIM")
+    _legend(figure, axes[0])
     return figure
-
-
-def _shades(levels: pd.Series) -> dict[float, tuple]:
-    """A colour for each level, darker for more noise."""
-    levels = sorted(levels.unique())
-    return dict(zip(levels, plt.cm.viridis(np.linspace(0.75, 0, len(levels))), strict=True))

@@ -181,8 +181,8 @@ def curves(
 
     clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
     a seed of its own keeps it apart from the evaluation's. names: of methods, all that are not
-    absent if none are named. noise: a name of `noise.NOISES`. Returns method, noise, level, scale (the
-    level on which strengths are relative: of noise that is not Gaussian the root mean square),
+    absent if none are named. noise: a name of `noise.NOISES`. Returns method, noise, level, scale
+    (the level on which strengths are relative: of noise that is not Gaussian the root mean square),
     corrected (whether the correction for clipping stands behind the method; Gaussian noise only),
     strength and ssim (`metrics.ssim`), levels above 0 only.
     """
