@@ -165,8 +165,8 @@ def gradient_norms(model: nn.Module) -> list[float]:
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The convolutions of the main path, from input to output; projections of skips are aside."""
-    kinds = nn.Conv2d | nn.ConvTranspose2d
+    """What has weights on the main path, from input to output; projections of skips are aside."""
+    kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     named = ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
     return [(name, module) for name, module in named if ".skip" not in name]
 
@@ -177,6 +177,8 @@ class _Run:
     def __init__(self, task: Task, recipe: Recipe, faces: str, start: Trained | None):
         self.task, self.recipe, self.settings, self.faces = task, recipe, recipe.training, faces
         self.device = device.best()
+        if (start and start.key) != (recipe.start and recipe.start.key):
+            raise ValueError(f"{recipe.key}: `start` is not the training of its recipe's start")
         network = task.build(recipe.seed)
         if start:
             network.load_state_dict(start.model.state_dict())
