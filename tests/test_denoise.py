@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import config, data, denoise, evaluation, learning, pipeline
+from fer_lib import config, denoise, evaluation, learning, pipeline
 from fer_lib.config import ROOT, ModelConfig, TrainConfig, UserError
 from fer_lib.methods import table
 from fer_lib.methods.supervision import RESTORATIONS, DenoisingAutoencoder
 from fer_lib.methods.table import Continued, Widened
 from fer_lib.noise import PROTOCOLS
+from fer_lib.readers import orl
 from fer_lib.run import publish
 from fer_lib.tools import weights
 from fer_lib.training import Reconstruction
@@ -185,7 +186,7 @@ def test_what_is_published_is_what_the_code_would_train(file):
 @pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
 def test_what_is_published_knows_faces_that_it_never_saw(file):
     """The autoencoder reproduces clean ORL faces, the others remove noise from them."""
-    images, rows = data.read_orl()
+    images, rows = orl.read()
     clean = pipeline.to_unit(torch.tensor(images[::40]))
     task, native = task_of(file), PROTOCOLS["camera noise"]
     sees = evaluation.network if task.name.startswith("cae") else table.restorer

@@ -6,67 +6,43 @@ folder or as a zip, which is read in place and never unpacked.
 """
 
 import collections
-import contextlib
-import csv
-import io
 import itertools
-import lzma
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from fer_lib.config import UserError
-from fer_lib.readers import sources
-from fer_lib.readers.sources import FOLDERS, PIXEL_TABLES, VOTE_TABLE
+from fer_lib.readers import READERS, SIDE
+from fer_lib.readers.archive import Tree, csv_rows, reading
 
-SIDE = 48
+FOLDERS = {"FER2013Train": "Training", "FER2013Valid": "PublicTest", "FER2013Test": "PrivateTest"}
+PIXEL_TABLES = ("fer2013.csv", "icml_face_data.csv")
+VOTE_TABLE = READERS["ferplus"].mark
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 VOTES = (*EMOTIONS, "unknown", "NF")
-#: What decoders of zip, CSV and PNG raise for a damaged file.
-DAMAGE = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    ValueError,
-    csv.Error,
-    lzma.LZMAError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
-def read(source: Path) -> tuple[np.ndarray, pd.DataFrame]:
+def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     """Images uint8 (N, 48, 48) and rows of any of the forms of FER+, sorted by id.
 
     The id is the number in the image's name. The votes are always those of `fer2013new.csv`, so
     that all forms give the same labels; the votes in `label.csv` differ in 1,602 rows. Four names
     occur twice there: as in Microsoft's script, the later row has the image and the votes.
     """
-    root = _open(source)
     tables = [name for name in PIXEL_TABLES if (root / name).is_file()]
-    if not (root / VOTE_TABLE).is_file():
-        raise UserError(f"{source} has no {VOTE_TABLE}: put the votes of FER+ there")
     if all((root / folder / "label.csv").is_file() for folder in FOLDERS):
         faces = _read_folders(root)
     elif tables:
         faces = _read_tables(root, tables[0])
     else:
         raise UserError(
-            f"{source} is not FER+: expected {', '.join(FOLDERS)}, each with label.csv, "
+            f"{root} is not FER+: expected {', '.join(FOLDERS)}, each with label.csv, "
             f"or {' / '.join(PIXEL_TABLES)}"
         )
     if not faces:
-        raise UserError(f"{source} holds no faces")
+        raise UserError(f"{root} holds no faces")
     ids = sorted(faces)
     rows = pd.DataFrame([faces[i][1] for i in ids], columns=["usage", *VOTES])
     rows.insert(0, "id", ids)
@@ -75,49 +51,12 @@ def read(source: Path) -> tuple[np.ndarray, pd.DataFrame]:
     return np.stack([faces[i][0] for i in ids]), rows
 
 
-def _open(source: Path):
-    """The source's top folder, inside a zip or not."""
-    root = zipfile.Path(_open_zip(source)) if source.is_file() else source
-    with _reading(root):
-        return sources.top(root)
-
-
-def _open_zip(source: Path) -> zipfile.ZipFile:
-    try:
-        archive = zipfile.ZipFile(source)
-    except DAMAGE:
-        raise UserError(f"{source} is not a whole zip file: give FER+ as a zip or folder") from None
-    for name in archive.namelist():
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
-            raise UserError(f"{source} holds {name!r}, which points outside it: not a FER+ zip")
-    return archive
-
-
-@contextlib.contextmanager
-def _reading(file) -> Iterator[None]:
-    """Say in one line, as a UserError, which file is damaged and how."""
-    where = repr(str(file))
-    try:
-        yield
-    except UserError:
-        raise
-    except FileNotFoundError:
-        raise UserError(f"{where} is missing") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise UserError(f"{where} is not a text table") from None
-    except Image.UnidentifiedImageError:
-        raise UserError(f"{where} is not a PNG image") from None
-    except DAMAGE as error:
-        raise UserError(f"cannot read {where}: {error!r:.200}") from None
-
-
-def _read_folders(root) -> dict:
+def _read_folders(root: Tree) -> dict:
     """(pixels, (usage, votes)) by id."""
     faces = {}
     labels = {name: (usage, *votes) for usage, name, votes in _vote_rows(root)}
     for folder, usage in FOLDERS.items():
-        for name, *_ in _csv_rows(root / folder / "label.csv"):
+        for name, *_ in csv_rows(root / folder / "label.csv"):
             if name not in labels or labels[name][0] != usage:
                 raise UserError(
                     f"{folder}/label.csv names {name!r}, {VOTE_TABLE} has none in {usage}"
@@ -126,13 +65,13 @@ def _read_folders(root) -> dict:
     return faces
 
 
-def _read_tables(root, table: str) -> dict:
+def _read_tables(root: Tree, table: str) -> dict:
     """(pixels, (usage, votes)) by id. The two tables belong together row by row; the number in an
     image's name is not its row, since rows that are not faces were mostly not counted."""
     faces = {}
     labels = _vote_rows(root)
     _check_order([name for _, name, _ in labels if name])
-    lines = _csv_rows(root / table)
+    lines = csv_rows(root / table)
     columns = [name.strip().lower() for name in next(lines, [])]
     if not {"usage", "pixels"} <= set(columns):
         raise UserError(f"{table} has no columns usage and pixels: is it Kaggle's file?")
@@ -159,16 +98,9 @@ def _check_order(names: list[str]) -> None:
         raise UserError(f"{VOTE_TABLE} is not in its own order, sorted by image name")
 
 
-def _csv_rows(file) -> Iterator[list[str]]:
-    """The rows of a table, without blank lines; one by one, since Kaggle's has 300 MB."""
-    with _reading(file), file.open("rb") as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        yield from filter(None, csv.reader(text))
-
-
-def _vote_rows(root) -> list[tuple[str, str, tuple[int, ...]]]:
+def _vote_rows(root: Tree) -> list[tuple[str, str, tuple[int, ...]]]:
     """Usage, image name (empty where there is no face) and votes of each row."""
-    header, *rows = list(_csv_rows(root / VOTE_TABLE)) or [[]]
+    header, *rows = list(csv_rows(root / VOTE_TABLE)) or [[]]
     if [name.strip() for name in header] != ["Usage", "Image name", *VOTES]:
         raise UserError(f"{VOTE_TABLE} has not the columns Usage, Image name, {', '.join(VOTES)}")
     return [_vote_row(row, f"{VOTE_TABLE}, row {number}") for number, row in enumerate(rows)]
@@ -191,11 +123,11 @@ def _number(name: str) -> int:
     return int(match[1])
 
 
-def _face(file) -> np.ndarray:
-    with _reading(file), file.open("rb") as stream, Image.open(stream, formats=["PNG"]) as image:
+def _face(file: Tree) -> np.ndarray:
+    with reading(file), file.open("rb") as stream, Image.open(stream, formats=["PNG"]) as image:
         if image.mode != "L" or image.size != (SIDE, SIDE):
-            found = f"{image.width}x{image.height} of mode {image.mode}"
-            raise UserError(f"{file.name} is {found}, not {SIDE}x{SIDE} of mode L (8-bit gray)")
+            size = f"{image.width}x{image.height} of mode {image.mode}"
+            raise UserError(f"{file.name} is {size}, not {SIDE}x{SIDE} of mode L (8-bit gray)")
         return np.asarray(image)
 
 

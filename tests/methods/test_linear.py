@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import data, metrics, noise
+from fer_lib import metrics, noise
 from fer_lib.methods import clipping, linear
+from fer_lib.readers import orl
 
 SIDE, PIXELS = 16, 256  # every third pixel of the 48
 
 
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
-    return np.ascontiguousarray(data.read_orl()[0][:, ::3, ::3])
+    return np.ascontiguousarray(orl.read()[0][:, ::3, ::3])
 
 
 @pytest.fixture(scope="module")

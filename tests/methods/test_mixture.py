@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import data, metrics, noise
+from fer_lib import metrics, noise
 from fer_lib.methods import linear, mixture
+from fer_lib.readers import orl
 
 SETTINGS = {"side": 8, "step": 4, "classes": 4, "context": 10}
 
@@ -15,7 +16,7 @@ SETTINGS = {"side": 8, "step": 4, "classes": 4, "context": 10}
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
     """ORL, every third pixel: (400, 16, 16)."""
-    return np.ascontiguousarray(data.read_orl()[0][:, ::3, ::3])
+    return np.ascontiguousarray(orl.read()[0][:, ::3, ::3])
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,65 @@
+"""A folder and a zip read alike, a zip in place; what is damaged is said in one line."""
+
+import contextlib
+import csv
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from fer_lib.config import UserError
+from fer_lib.readers import sources
+
+Tree = Path | zipfile.Path
+#: What decoders of zip, CSV and PNG raise for a damaged file.
+DAMAGE = (OSError, EOFError, RuntimeError, SyntaxError, ValueError, csv.Error, lzma.LZMAError)
+DAMAGE += (struct.error, zipfile.BadZipFile, zlib.error, Image.DecompressionBombError)
+
+
+def root(source: Path) -> Tree:
+    """The top folder of a data set. Raises UserError for a damaged or a dangerous zip."""
+    folder = zipfile.Path(_open_zip(source)) if source.is_file() else source
+    with reading(folder):
+        return sources.top(folder)
+
+
+def _open_zip(source: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(source)
+    except DAMAGE:
+        raise UserError(f"{source} is not a whole zip file: give a zip or a folder") from None
+    for name in archive.namelist():
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise UserError(f"{source} holds {name!r}, which points outside it: not a safe zip")
+    return archive
+
+
+@contextlib.contextmanager
+def reading(file: Tree) -> Iterator[None]:
+    """Say in one line, as a UserError, which file is damaged and how."""
+    where = repr(str(file))
+    try:
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{where} is missing") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise UserError(f"{where} is not a text table") from None
+    except Image.UnidentifiedImageError:
+        raise UserError(f"{where} is not a PNG image") from None
+    except DAMAGE as error:
+        raise UserError(f"cannot read {where}: {error!r:.200}") from None
+
+
+def csv_rows(file: Tree) -> Iterator[list[str]]:
+    """The rows of a CSV table, without blank lines; one by one, since Kaggle's has 300 MB."""
+    with reading(file), file.open("rb") as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        yield from filter(None, csv.reader(text))
