@@ -59,62 +59,80 @@ def _framed(image: np.ndarray, side: int) -> np.ndarray:
 def counts(table: pd.DataFrame, category: str, value: str, part: str | None = None) -> Figure:
     """Horizontal bars of `value` per `category`, stacked by `part` if given."""
     figure, axis = plt.subplots(figsize=(8, 0.35 * table[category].nunique() + 1))
-    wide = table.pivot_table(index=category, columns=part, values=value, aggfunc="sum", sort=False)
+    bars = table.pivot_table(index=category, columns=part, values=value, aggfunc="sum", sort=False)
     if part is None:
-        wide = table.set_index(category)[[value]]
-    wide.iloc[::-1].plot.barh(stacked=True, ax=axis, width=0.75, legend=part is not None)
+        bars = table.set_index(category)[[value]]
+    bars.iloc[::-1].plot.barh(stacked=True, ax=axis, width=0.75, legend=part is not None)
     axis.set(xlabel=value, ylabel="")
     axis.grid(axis="y", visible=False)
     sns.despine(figure, left=True)
     return figure
 
 
+def panels(count: int, columns: int, height: float, **options) -> tuple[Figure, Sequence]:
+    """A figure as wide as the page and its `count` axes, `columns` in a row of `height` inches."""
+    rows = -(-count // columns)
+    options = {"squeeze": False, "sharey": True, "layout": "constrained"} | options
+    figure, axes = plt.subplots(rows, columns, figsize=(10, height * rows), **options)
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, axes.flat[:count]
+
+
+def legend(figure: Figure, axis) -> None:
+    """Below the figure, for all panels, what `axis` shows."""
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+
+def spread(rows: pd.DataFrame, metric: str) -> np.ndarray | None:
+    """(2, n): how far the intervals of `metric` reach down and up; None if the table has none."""
+    if f"{metric}_lo" not in rows:
+        return None
+    return np.abs(rows[[f"{metric}_lo", f"{metric}_hi"]].to_numpy().T - rows[metric].to_numpy())
+
+
+def line(axis, rows: pd.DataFrame, metric: str, *, by: str, shift: float = 0, **options) -> None:
+    """`metric` with its intervals, where there are any, against the column `by`.
+
+    shift: keeps the intervals of several lines from hiding each other.
+    """
+    options = {"fmt": "o-", "ms": 4, "capsize": 3} | options
+    axis.errorbar(rows[by] + shift, rows[metric], yerr=spread(rows, metric), **options)
+
+
 def losses(history: pd.DataFrame) -> Figure:
-    """Figures 4 and 5: training loss per epoch, one panel a variant, one line a seed."""
-    models = [name for name in COLOURS if name in set(history["model"])]
-    figure, axes = plt.subplots(
-        1, len(models), figsize=(10, 3.6), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axis, name in zip(axes[0], models, strict=True):
+    """Figures 4 and 5: training loss per epoch, one panel a network, one line a seed."""
+    networks = list(history["model"].unique())
+    figure, axes = panels(len(networks), len(networks), 3.6)
+    for axis, name in zip(axes, networks, strict=True):
         for seed, rows in history[history["model"] == name].groupby("seed"):
             axis.plot(
-                rows["epoch"],
-                rows["train_loss"],
-                color=COLOURS[name],
-                alpha=0.8,
+                rows["epoch"], rows["train_loss"], color=COLOURS.get(name), alpha=0.8,
                 label=f"seed {seed}",
-            )
-        axis.set(title=LABELS[name], xlabel="epoch", yscale="log")
-    axes[0][0].set_ylabel("training loss (MSE on [-1, 1])")
+            )  # fmt: skip
+        axis.set(title=LABELS.get(name, name), xlabel="epoch", yscale="log")
+    axes[0].set_ylabel("training loss (MSE on [-1, 1])")
     return figure
 
 
 def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
-    """Gradient norm per layer from input to output, one panel an epoch, a line a variant.
+    """Gradient norm per layer from input to output, one panel an epoch, a line a network.
 
     Lines are geometric means over seeds, bands span the seeds.
     """
     epochs = sorted(gradients["epoch"].unique())
-    figure, axes = plt.subplots(
-        1, len(epochs), figsize=(10, 4), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axis, epoch in zip(axes[0], epochs, strict=True):
+    figure, axes = panels(len(epochs), len(epochs), 4)
+    for axis, epoch in zip(axes, epochs, strict=True):
         for name, rows in gradients[gradients["epoch"] == epoch].groupby("model"):
-            wide = rows.pivot(index="depth", columns="seed", values="norm")
-            line = np.exp(np.log(wide).mean(axis=1))
-            axis.plot(wide.index, line, "o-", ms=3.5, color=COLOURS[name], label=LABELS[name])
-            axis.fill_between(
-                wide.index,
-                wide.min(axis=1),
-                wide.max(axis=1),
-                color=COLOURS[name],
-                alpha=0.15,
-                lw=0,
-            )
+            norms = rows.pivot(index="depth", columns="seed", values="norm")
+            colour, ends = COLOURS.get(name), (norms.min(axis=1), norms.max(axis=1))
+            mean = np.exp(np.log(norms).mean(axis=1))
+            axis.plot(norms.index, mean, "o-", ms=3.5, color=colour, label=LABELS.get(name, name))
+            axis.fill_between(norms.index, *ends, color=colour, alpha=0.15, lw=0)
         axis.set(title=f"epoch {epoch}", yscale="log", xlabel="layer, input to output")
         axis.axvline(sum("encoder" in layer for layer in layers) + 0.5, color=".6", ls=":")
-    axes[0][0].set_ylabel("norm of the weight's gradient")
-    axes[0][0].legend(fontsize=9)
+    axes[0].set_ylabel("norm of the weight's gradient")
+    axes[0].legend(fontsize=9)
     return figure
 
 
@@ -124,30 +142,19 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
     table: protocol, method, level, METRIC, METRIC_lo, METRIC_hi.
     """
     protocols = table["protocol"].unique()
-    figure, axes = plt.subplots(
-        1, len(protocols), figsize=(10, 4), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axis, protocol in zip(axes[0], protocols, strict=True):
-        rows = table[table["protocol"] == protocol]
-        for place, (name, group) in enumerate(rows.groupby("method", sort=False)):
-            _line(axis, group, metric, name, shift=0.006 * (place - 1))
-        _line(axis, paper, metric, "paper", fmt="D", shift=0.012)
+    figure, axes = panels(len(protocols), len(protocols), 4)
+    for axis, protocol in zip(axes, protocols, strict=True):
+        groups = table[table["protocol"] == protocol].groupby("method", sort=False)
+        for place, (name, group) in enumerate([*groups, ("paper", paper)]):
+            line(
+                axis, group, metric, by="level", shift=0.006 * (place - 1),
+                fmt="D" if name == "paper" else "o-", color=COLOURS.get(name),
+                label=LABELS.get(name, name),
+            )  # fmt: skip
         axis.set(title=protocol, xlabel="noise factor", xticks=paper["level"])
-    axes[0][0].set_ylabel({"ssim": "SSIM", "mse": "MSE on [0, 1]"}[metric])
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    axes[0].set_ylabel({"ssim": "SSIM", "mse": "MSE on [0, 1]"}[metric])
+    legend(figure, axes[0])
     return figure
-
-
-def _line(axis, group: pd.DataFrame, metric: str, name: str, *, shift: float, fmt: str = "o-"):
-    """Points with intervals; `shift` keeps those of several methods from hiding each other."""
-    spread = None
-    if f"{metric}_lo" in group:
-        ends = group[[f"{metric}_lo", f"{metric}_hi"]].to_numpy().T
-        spread = np.abs(ends - group[metric].to_numpy())
-    axis.errorbar(
-        group["level"] + shift, group[metric], yerr=spread, fmt=fmt, ms=4.5, capsize=3,
-        color=COLOURS.get(name), label=LABELS.get(name, name),
-    )  # fmt: skip
 
 
 def emotions(table: pd.DataFrame) -> Figure:
@@ -156,16 +163,25 @@ def emotions(table: pd.DataFrame) -> Figure:
     table: emotion, level, n, gain, gain_lo, gain_hi.
     """
     levels = sorted(table["level"].unique())
-    figure, axes = plt.subplots(
-        1, len(levels), figsize=(10, 4), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axis, level in zip(axes[0], levels, strict=True):
+    figure, axes = panels(len(levels), len(levels), 4)
+    for axis, level in zip(axes, levels, strict=True):
         rows = table[table["level"] == level].iloc[::-1]
-        spread = np.abs(rows[["gain_lo", "gain_hi"]].to_numpy().T - rows["gain"].to_numpy())
         names = rows["emotion"] + " (" + rows["n"].astype(str) + ")"
-        axis.errorbar(
-            rows["gain"], names, xerr=spread, fmt="o", ms=5, capsize=3, color=COLOURS["cae"]
-        )
+        style = {"fmt": "o", "ms": 5, "capsize": 3, "color": COLOURS["cae"]}
+        axis.errorbar(rows["gain"], names, xerr=spread(rows, "gain"), **style)
         axis.axvline(0, color=".5", lw=1)
         axis.set(title=f"factor {level:g}", xlabel="SSIM gained")
+    return figure
+
+
+def beside(pictures: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Pictures in [0, 1], each (title, (H, W) or (H, W, 3)), beside each other."""
+    height, width = pictures[0][1].shape[:2]
+    count = len(pictures)
+    figure, axes = panels(count, count, 10 / count * height / width + 0.4)
+    for axis, (title, picture) in zip(axes, pictures, strict=True):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(title)
+        axis.axis("off")
+    plt.close(figure)  # or a notebook would show it twice
     return figure

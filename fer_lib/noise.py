@@ -45,7 +45,7 @@ def salt_and_pepper(image: np.ndarray, level: float, stream: np.random.Generator
 
 
 def speckle(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """Noise in proportion to the pixel: x (1 + s n), n as in `gaussian`. Level 0 is the identity."""
+    """Noise in proportion to the pixel: x (1 + s n), n as in `gaussian`. Level 0: the identity."""
     return image + level * image * stream.standard_normal(image.shape, dtype=np.float32)
 
 
@@ -80,7 +80,10 @@ NOISES = {
         salt_and_pepper, "fraction of pixels replaced", (0.05, 0.1, 0.2, 0.4), "becomes 0 or 1"
     ),
     "speckle": Noise(
-        speckle, "standard deviation $s$ relative to the pixel", (0.15, 0.3, 0.5), r"$x\,(1 + s\,n)$"
+        speckle,
+        "standard deviation $s$ relative to the pixel",
+        (0.15, 0.3, 0.5),
+        r"$x\,(1 + s\,n)$",
     ),
 }
 

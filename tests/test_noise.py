@@ -1,12 +1,14 @@
-"""Noise of a stated strength, one stream an image, and the three protocols by hand in numpy."""
+"""Kinds of noise by their moments, one stream an image, the three protocols by hand in numpy."""
 
 import numpy as np
 import pytest
 import torch
 
-from fer_lib.noise import PROTOCOLS, gaussian
+from fer_lib.config import UserError
+from fer_lib.noise import NOISES, PROTOCOLS, add, corrupt
 
 IDS = np.arange(100, 124)
+LEVELS = {"gaussian": 0.3, "poisson": 20.0, "salt-and-pepper": 0.3, "speckle": 0.4}
 NAMES = ("the paper's noise", "noise in [0, 1]", "camera noise")
 
 
@@ -18,7 +20,7 @@ def clean(pictures) -> torch.Tensor:
 def draw(shape, seed=0, ids=None) -> np.ndarray:
     """The noise itself: standard deviation 1 on black."""
     ids = range(shape[0]) if ids is None else ids
-    return gaussian(torch.zeros(shape), 1.0, ids, seed).numpy()
+    return add(torch.zeros(shape), 1.0, ids, seed).numpy()
 
 
 def enlarged(images: np.ndarray) -> np.ndarray:
@@ -44,17 +46,17 @@ def halved(images: np.ndarray) -> np.ndarray:
 
 
 def test_a_draw_has_mean_0_and_the_bell_curve_of_deviation_1():
-    noise = draw((40, 3, 96, 96)).ravel()
-    standard_error = noise.size**-0.5
-    assert abs(noise.mean()) < 4 * standard_error
-    assert noise.std() == pytest.approx(1, abs=4 * standard_error / 2**0.5)
-    within = (np.abs(noise) < 1).mean(), (np.abs(noise) < 2).mean()
+    pixels = draw((40, 3, 96, 96)).ravel()
+    standard_error = pixels.size**-0.5
+    assert abs(pixels.mean()) < 4 * standard_error
+    assert pixels.std() == pytest.approx(1, abs=4 * standard_error / 2**0.5)
+    within = (np.abs(pixels) < 1).mean(), (np.abs(pixels) < 2).mean()
     assert within == pytest.approx((0.6827, 0.9545), abs=0.004)  # uniform noise: 0.58 and 1
 
 
 def test_noise_of_deviation_a_tenth_is_20_db():
     images = torch.full((50, 1, 48, 48), 0.5)
-    error = (gaussian(images, 0.1, range(50), 0) - images).double()
+    error = (add(images, 0.1, range(50), 0) - images).double()
     mse = error.square().mean().item()
     # The standard error of a variance from n values is variance * sqrt(2 / n).
     assert mse == pytest.approx(0.01, abs=4 * 0.01 * (2 / error.numel()) ** 0.5)
@@ -62,13 +64,13 @@ def test_noise_of_deviation_a_tenth_is_20_db():
 
 
 def test_noise_is_not_clamped(clean):
-    noisy = gaussian(clean, 0.5, IDS, 0)
+    noisy = add(clean, 0.5, IDS, 0)
     assert noisy.min() < -0.5
     assert noisy.max() > 1.5
 
 
 def test_level_0_is_the_identity_to_the_bit(clean):
-    assert torch.equal(gaussian(clean, 0.0, IDS, 0), clean)
+    assert torch.equal(add(clean, 0.0, IDS, 0), clean)
     for name in ("noise in [0, 1]", "camera noise"):
         reference = PROTOCOLS[name].reference(clean)
         assert torch.equal(PROTOCOLS[name].corrupt(clean, 0.0, IDS, 0), reference)
@@ -76,7 +78,7 @@ def test_level_0_is_the_identity_to_the_bit(clean):
 
 def test_the_level_scales_one_and_the_same_draw():
     images = torch.zeros(4, 1, 48, 48)
-    once, thrice = (gaussian(images, level, range(4), 5).numpy() for level in (0.125, 0.375))
+    once, thrice = (add(images, level, range(4), 5).numpy() for level in (0.125, 0.375))
     assert np.abs(once).max() > 0.3
     np.testing.assert_allclose(thrice, 3 * once, rtol=1e-6)
 
@@ -117,8 +119,8 @@ def test_no_two_images_seeds_or_channels_share_a_draw():
 
 
 def test_neighbouring_pixels_are_uncorrelated():
-    noise = draw((20, 1, 96, 96))
-    for a, b in ((noise[..., 1:], noise[..., :-1]), (noise[..., 1:, :], noise[..., :-1, :])):
+    pixels = draw((20, 1, 96, 96))
+    for a, b in ((pixels[..., 1:], pixels[..., :-1]), (pixels[..., 1:, :], pixels[..., :-1, :])):
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.01
 
 
@@ -128,7 +130,7 @@ def test_there_are_three_protocols():
 
 
 @pytest.mark.parametrize("level", [0.0, 0.15, 0.5])
-def test_literal_is_noise_on_minus_one_to_one_clamped_at_0(clean, level):
+def test_the_papers_noise_is_added_on_minus_one_to_one_and_clamped_at_0(clean, level):
     protocol, x = PROTOCOLS["the paper's noise"], 2 * large(clean.numpy()) - 1
     expected = np.clip(x + level * draw((24, 3, 96, 96), 3, IDS), 0, 1)
     noisy = protocol.corrupt(clean, level, IDS, 3)
@@ -139,7 +141,7 @@ def test_literal_is_noise_on_minus_one_to_one_clamped_at_0(clean, level):
     assert torch.equal(protocol.from_model(output), output)
 
 
-def test_literal_cuts_the_darker_half_even_without_noise(clean):
+def test_the_papers_noise_cuts_the_darker_half_even_without_noise(clean):
     x = large(clean.numpy())
     noisy = PROTOCOLS["the paper's noise"].corrupt(clean, 0.0, IDS, 0).numpy()
     assert 0.2 < (x < 0.5).mean() < 0.8
@@ -148,7 +150,7 @@ def test_literal_cuts_the_darker_half_even_without_noise(clean):
 
 
 @pytest.mark.parametrize("level", [0.15, 0.5])
-def test_intended_is_noise_on_0_to_1_at_96_then_normalised(clean, level):
+def test_noise_in_0_to_1_is_added_at_96_pixels_and_then_normalised(clean, level):
     protocol, x = PROTOCOLS["noise in [0, 1]"], large(clean.numpy())
     expected = np.clip(x + level * draw((24, 3, 96, 96), 3, IDS), 0, 1)
     noisy = protocol.corrupt(clean, level, IDS, 3)
@@ -158,7 +160,7 @@ def test_intended_is_noise_on_0_to_1_at_96_then_normalised(clean, level):
 
 
 @pytest.mark.parametrize("level", [0.15, 0.5])
-def test_native_is_noise_on_the_48_pixels_before_they_are_enlarged(clean, level):
+def test_camera_noise_is_added_to_the_48_pixels_before_they_are_enlarged(clean, level):
     protocol, x = PROTOCOLS["camera noise"], clean.numpy()
     expected = np.clip(x + level * draw((24, 1, 48, 48), 3, IDS), 0, 1)
     noisy = protocol.corrupt(clean, level, IDS, 3)
@@ -167,7 +169,7 @@ def test_native_is_noise_on_the_48_pixels_before_they_are_enlarged(clean, level)
     np.testing.assert_allclose(protocol.to_model(noisy).numpy(), 2 * large(expected) - 1, atol=1e-6)
 
 
-def test_native_is_harder_than_intended_once_averaged_down():
+def test_camera_noise_is_harder_than_noise_in_0_to_1_once_averaged_down():
     """96x96 with three channels holds 12 noisy values of each pixel: averaging is 12 times less."""
     gray = torch.full((24, 1, 48, 48), 0.5)  # far from the clamp
     noisy = {name: PROTOCOLS[name].corrupt(gray, 0.05, IDS, 0).numpy() for name in NAMES[1:]}
@@ -197,7 +199,7 @@ def test_shapes_and_ranges(clean, name):
     ]  # scored as it is or cut
 
 
-def test_intended_comes_back_from_the_model_as_it_went_in(clean):
+def test_noise_in_0_to_1_comes_back_from_the_model_as_it_went_in(clean):
     protocol = PROTOCOLS["noise in [0, 1]"]
     noisy = protocol.corrupt(clean, 0.3, IDS, 0)
     torch.testing.assert_close(
@@ -205,7 +207,7 @@ def test_intended_comes_back_from_the_model_as_it_went_in(clean):
     )
 
 
-def test_native_output_is_the_mean_of_channels_and_of_two_by_two_pixels():
+def test_camera_noise_output_is_the_mean_of_channels_and_of_two_by_two_pixels():
     output = np.random.default_rng(0).uniform(-1.2, 1.2, (4, 3, 96, 96)).astype(np.float32)
     expected = np.clip(halved((output.mean(axis=1, keepdims=True) + 1) / 2), 0, 1)
     back = PROTOCOLS["camera noise"].from_model(torch.from_numpy(output)).numpy()
@@ -213,8 +215,135 @@ def test_native_output_is_the_mean_of_channels_and_of_two_by_two_pixels():
     assert expected.std() > 0.05
 
 
-def test_native_comes_back_nearly_as_it_went_in(clean):
+def test_camera_noise_comes_back_nearly_as_it_went_in(clean):
     protocol = PROTOCOLS["camera noise"]
     back = protocol.from_model(protocol.to_model(clean))
     np.testing.assert_allclose(back.numpy(), halved(enlarged(clean.numpy())), atol=1e-6)
     assert (back - clean).abs().mean() < 0.02
+
+
+def gray(value: float, count: int = 30) -> torch.Tensor:
+    return torch.full((count, 1, 48, 48), value)
+
+
+@pytest.mark.parametrize("peak", [1, 5, 20, 100])
+@pytest.mark.parametrize("value", [0.25, 1.0])
+def test_poisson_has_the_mean_of_the_image_and_the_variance_of_its_photons(peak, value):
+    noisy = add(gray(value), peak, range(30), 0, noise="poisson").double()
+    variance = value / peak
+    error = 4 * (variance / noisy.numel()) ** 0.5
+    assert noisy.mean().item() == pytest.approx(value, abs=error)
+    assert noisy.var().item() == pytest.approx(variance, rel=0.06)
+    counts = noisy * peak
+    torch.testing.assert_close(counts, counts.round(), atol=1e-4, rtol=0)
+
+
+def test_poisson_does_not_depend_on_the_number_of_grays_in_the_image():
+    """As that of scikit-image does: an image of two grays would get the variance of peak 2."""
+    two = gray(0.5)
+    two[..., 0, 0] = 1
+    noisy = add(two, 200, range(30), 0, noise="poisson")[..., 1:, 1:]
+    assert noisy.var().item() == pytest.approx(0.5 / 200, rel=0.06)
+
+
+def test_black_has_no_photons():
+    assert add(gray(0.0), 5, range(30), 0, noise="poisson").abs().max() == 0
+
+
+@pytest.mark.parametrize("peak", [0, -1, float("nan")])
+def test_poisson_refuses_a_peak_that_is_not_above_0(peak):
+    with pytest.raises(ValueError, match="photons"):
+        add(gray(0.5), peak, range(30), 0, noise="poisson")
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 1.0])
+def test_salt_and_pepper_replaces_the_fraction_half_and_half(fraction):
+    noisy = add(gray(0.5), fraction, range(30), 0, noise="salt-and-pepper")
+    assert set(noisy.unique().tolist()) <= {0, 0.5, 1}
+    error = 4 * (fraction / 2 / noisy.numel()) ** 0.5
+    for value in (0, 1):
+        share = (noisy == value).double().mean().item()
+        assert share == pytest.approx(fraction / 2, abs=error)
+
+
+def test_a_higher_fraction_replaces_the_pixels_of_a_lower_one_and_more():
+    low, high = (
+        add(gray(0.5), level, range(30), 0, noise="salt-and-pepper") for level in (0.1, 0.4)
+    )
+    assert torch.equal(low[low != 0.5], high[low != 0.5])
+    assert (high != 0.5).sum() > 3 * (low != 0.5).sum()
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
+def test_salt_and_pepper_refuses_what_is_no_fraction(fraction):
+    with pytest.raises(ValueError, match="fraction"):
+        add(gray(0.5), fraction, range(30), 0, noise="salt-and-pepper")
+
+
+@pytest.mark.parametrize("value", [0.1, 0.8])
+def test_speckle_grows_with_the_pixel(value):
+    noisy = add(gray(value), 0.4, range(30), 0, noise="speckle").double()
+    assert noisy.mean().item() == pytest.approx(value, rel=0.01)
+    assert noisy.std().item() == pytest.approx(0.4 * value, rel=0.02)
+
+
+def test_speckle_of_white_is_gaussian_noise():
+    white = gray(1.0)
+    assert torch.equal(
+        add(white, 0.4, range(30), 5, noise="speckle"), add(white, 0.4, range(30), 5)
+    )
+
+
+@pytest.mark.parametrize("name", ["salt-and-pepper", "speckle"])
+def test_level_0_of_other_noise_is_the_identity_to_the_bit(name):
+    images = torch.rand(4, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(add(images, 0.0, range(4), 0, noise=name), images)
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_every_noise_depends_on_an_images_id_and_the_seed_alone(name):
+    def noisy(ids, seed=0):
+        return add(gray(0.5, len(ids)), LEVELS[name], ids, seed, noise=name)
+
+    together = noisy(range(6))
+    order = [4, 1, 5, 0]
+    for ids in (order, np.array(order), torch.tensor(order)):
+        assert torch.equal(noisy(ids), together[order])
+    streams = torch.cat([together, noisy(range(6), seed=1)]).flatten(1).numpy()
+    assert np.abs(np.corrcoef(streams)[np.triu_indices(12, 1)]).max() < 0.1
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_shape_and_type_are_kept_and_every_channel_has_its_own_draw(name):
+    noisy = add(torch.full((2, 3, 20, 30), 0.5), LEVELS[name], [7, 9], 0, noise=name)
+    assert noisy.shape == (2, 3, 20, 30)
+    assert noisy.dtype == torch.float32
+    assert not torch.equal(noisy[:, 0], noisy[:, 1])
+
+
+@pytest.mark.parametrize("name", ["poisson", "speckle"])
+def test_nothing_is_clamped(name):
+    assert add(gray(0.95), LEVELS[name], range(30), 0, noise=name).max() > 1.1
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_what_a_protocol_gives_is_clamped(name, clean):
+    noisy = PROTOCOLS["camera noise"].corrupt(clean, LEVELS[name], IDS, 3, noise=name)
+    assert torch.equal(noisy, add(clean, LEVELS[name], IDS, 3, noise=name).clamp(0, 1))
+    assert torch.equal(noisy, corrupt(clean, LEVELS[name], IDS, 3, noise=name))
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_the_levels_of_a_noise_go_from_weak_to_strong(name, clean):
+    images = [corrupt(clean, level, IDS, 0, noise=name) for level in NOISES[name].levels]
+    errors = [(noisy - clean).square().mean().item() for noisy in images]
+    assert errors == sorted(errors)
+
+
+def test_an_unknown_noise_is_named_with_the_known_ones(clean):
+    with pytest.raises(UserError, match="'snow': choose one of gaussian, poisson"):
+        add(clean, 0.1, IDS, 0, noise="snow")
+
+
+def test_every_protocol_is_described_in_one_line():
+    assert all(protocol.about and "\n" not in protocol.about for protocol in PROTOCOLS.values())

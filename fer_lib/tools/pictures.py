@@ -1,15 +1,10 @@
-"""A user's own picture: read, compared, shown, written. Arrays are (H, W) gray or (H, W, 3)."""
+"""A user's own picture, read and written. Arrays are (H, W) gray or (H, W, 3)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from matplotlib.figure import Figure
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fer_lib import metrics
 from fer_lib.config import UserError
 from fer_lib.tools import files
 
@@ -46,23 +41,3 @@ def write(picture: np.ndarray, path: str) -> None:
     image = Image.fromarray((picture * 255).round().astype(np.uint8))
     with files.replacing(target) as temporary:
         image.save(temporary, format=form)
-
-
-def scores(found: np.ndarray, wanted: np.ndarray) -> str:
-    """SSIM and PSNR of a picture against another, both in [0, 1], in words; colours averaged."""
-    pair = [torch.tensor(np.atleast_3d(x)).permute(2, 0, 1)[None] for x in (found, wanted)]
-    psnr = metrics.psnr(metrics.mse(*pair), 1.0).item()
-    return f"SSIM {metrics.ssim(*pair, 1.0).item():.3f}, PSNR {psnr:.1f} dB"
-
-
-def beside(pictures: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Pictures in [0, 1], each (title, array), beside each other."""
-    height, width = pictures[0][1].shape[:2]
-    size = (10, 10 / len(pictures) * height / width + 0.4)
-    figure, axes = plt.subplots(1, len(pictures), figsize=size, layout="constrained")
-    for axis, (title, picture) in zip(axes, pictures, strict=True):
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axis.set_title(title)
-        axis.axis("off")
-    plt.close(figure)  # or it would be shown twice
-    return figure
