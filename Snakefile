@@ -1,56 +1,63 @@
-# The notebooks as a graph: which files each chapter needs and makes. `run_all.sh` calls this.
-# Chapters are chained by their tables, not by executed notebooks, which carry timestamps.
-# The settings are a file, so that a change in them re-runs what depends on them.
+# The study as a graph: one job for each training, then the chapters, then the pages.
+# `./run_all.sh` calls this with work/RUN as working directory, after it has written there what the
+# run asks for and which marks of earlier runs still hold (fer_lib/run/asked.py). So Snakemake sees
+# short relative paths only: no brace, quote or space of the project's own path meets its wildcards,
+# and no shell is used. Snakemake schedules; what is up to date is decided by content, in `asked`: a
+# chapter whose turn it is ends at once if the tables that it reads came out as they were.
+import json
 import sys
+from pathlib import Path
 
 sys.path.insert(0, str(workflow.basedir))
-from fer_lib import chapters
-from fer_lib.config import REPORTS, ROOT, WORK
+from fer_lib.run import step
+from fer_lib.run.chapters import CHAPTERS, find
 
 RUN = config["run"]
-SETTINGS = WORK / RUN / "settings.json"
 # A chapter of a smoke run is too small for two cores: two chapters side by side take less.
-THREADS = 1 if RUN.endswith("-smoke") else workflow.cores
-RENDERER = [
-    *(ROOT / "fer_lib" / f"{name}.py" for name in ("pages", "provenance", "report", "summary")),
-    *(ROOT / "fer_lib" / "template").iterdir(),
-]
+CHAPTER_THREADS = 1 if RUN.endswith("-smoke") else workflow.cores
 
 
-def tables(names):
-    return [REPORTS / RUN / "tables" / f"{name}.csv" for name in names]
+def facts(kind, name):
+    return json.loads(Path(kind, f"{name}.json").read_text(encoding="utf-8"))
 
 
-def executed(chapter):
-    return WORK / RUN / f"{chapter.name}.ipynb"
+def trained(keys):
+    # Ancient: a network's name says which it is, so its date does not matter.
+    return [ancient(f"trained/{key}") for key in keys if key]
+
+
+wildcard_constraints:
+    number=r"\d\d",
 
 
 rule report:
     input:
-        RENDERER,
-        [executed(chapter) for chapter in chapters.CHAPTERS],
+        "asked/report.json",
+        [f"made/{chapter.number}.json" for chapter in CHAPTERS],
     output:
-        REPORTS / RUN / "index.html",
-        REPORTS / RUN / "run.json",
-        [REPORTS / RUN / f"{chapter.name}.html" for chapter in chapters.CHAPTERS],
-    shell:
-        "{sys.executable} -m fer_lib.run.pages {RUN}"
+        touch("made/report.json"),
+    run:
+        step.start("pages", RUN, "report", threads)
 
 
-for chapter in chapters.CHAPTERS:
+rule chapter:
+    input:
+        "asked/{number}.json",
+        lambda wildcards: [f"made/{number}.json" for number in find(wildcards.number).after],
+        lambda wildcards: trained(facts("asked", wildcards.number)["trainings"]),
+    output:
+        "made/{number}.json",
+    threads: CHAPTER_THREADS
+    run:
+        step.start("execute", RUN, wildcards.number, threads)
 
-    rule:
-        name:
-            f"run_{chapter.number}"
-        input:
-            chapter.source,
-            chapters.modules(chapter),
-            tables(chapter.reads),
-            settings=SETTINGS,
-        output:
-            tables(chapter.writes),
-            notebook=executed(chapter),
-        # Snakemake caps OMP_NUM_THREADS at a rule's threads; PyTorch is to have them all.
-        threads: THREADS
-        shell:
-            "{sys.executable} -m fer_lib.run.execute {output.notebook} {input.settings}"
+
+rule train:
+    input:
+        lambda wildcards: trained([facts("trainings", wildcards.key)["start"]]),
+    output:
+        touch("trained/{key}"),
+    # Small trainings run side by side; 0 takes all cores.
+    threads: lambda wildcards: facts("trainings", wildcards.key)["threads"] or workflow.cores
+    run:
+        step.start("train", RUN, wildcards.key, threads)

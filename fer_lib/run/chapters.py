@@ -1,23 +1,36 @@
-"""The notebooks in order: what each asks, which files it reads and writes, what code it uses."""
+"""The notebooks in order: what each asks, reads and writes, and which wings it uses.
 
-import ast
-import functools
-import json
+No torch in here, so that a run is planned in a fraction of a second.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_lib import config
+from fer_lib.audit import plan
 from fer_lib.config import NOTEBOOKS, UserError
+from fer_lib.methods import plans
+
+#: Of each part of the library its plan: VERSION, PLANS (settings by profile; those of the core are
+#: the run's) and recipes.
+WINGS = {"core": config, "audit": plan, "methods": plans}
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A notebook. `reads` and `writes` name tables (tables/NAME.csv) of the run."""
+    """A notebook.
+
+    reads, writes: names of tables (tables/NAME.csv) of the run. wings: whose code and settings it
+    uses beside the core's. trainings: the parts of the library whose trained networks it reads.
+    """
 
     name: str
     title: str
     question: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    wings: tuple[str, ...] = ()
+    trainings: tuple[str, ...] = ()
 
     @property
     def number(self) -> str:
@@ -26,6 +39,15 @@ class Chapter:
     @property
     def source(self) -> Path:
         return NOTEBOOKS / f"{self.name}.ipynb"
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return self.reads + self.writes
+
+    @property
+    def after(self) -> list[str]:
+        """The numbers of the chapters whose tables it reads."""
+        return [c.number for c in CHAPTERS if not set(c.writes).isdisjoint(self.reads)]
 
 
 CHAPTERS = (
@@ -42,6 +64,7 @@ CHAPTERS = (
         "Does the paper's autoencoder, with and without residuals, learn to reproduce clean faces?",
         reads=("split",),
         writes=("layers", "history", "gradients", "models"),
+        trainings=("core",),
     ),
     Chapter(
         "03_residual_ablation",
@@ -56,6 +79,7 @@ CHAPTERS = (
         "Does an autoencoder that never saw noise remove it, and does the noise level matter?",
         reads=("split", "models"),
         writes=("autoencoder", "emotions", "verdicts"),
+        trainings=("core",),
     ),
     Chapter(
         "05_paper_audit",
@@ -63,29 +87,35 @@ CHAPTERS = (
         "Which procedure produces the paper's numbers?",
         reads=("split", "models", "verdicts", "ablation_verdict"),
         writes=("audit", "audit_ranking", "audit_predictions", "finding", "claims", "ssim_speed"),
+        wings=("audit",),
+        trainings=("core", "audit"),
     ),
     Chapter(
         "06_references",
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=(
-            "tuning",
-            "budgets",
-            "references",
-            "lead",
-            "trend",
-            "doublings",
-            "remaining",
-            "cost",
-        ),
+        writes=("tuning", "budgets", "references", "lead"),
+        wings=("methods",),
+        trainings=("core", "methods"),
     ),
     Chapter(
-        "07_noise_types",
+        "07_limit_and_cost",
+        "Limit and cost",
+        "What would more learning bring, and what does each method cost?",
+        reads=("split", "models", "tuning", "references"),
+        writes=("trend", "doublings", "cost"),
+        wings=("methods",),
+        trainings=("core", "methods"),
+    ),
+    Chapter(
+        "08_noise_types",
         "Other noise",
         "Which methods still work on noise that they were not made for?",
         reads=("split", "models", "autoencoder", "references"),
         writes=("tuning_noise_types", "noise_types", "noise_evaluation"),
+        wings=("methods",),
+        trainings=("core", "methods"),
     ),
 )
 
@@ -97,35 +127,3 @@ def find(number: str) -> Chapter:
             return chapter
     known = ", ".join(chapter.number for chapter in CHAPTERS)
     raise UserError(f"unknown notebook {number!r}: choose one of {known}")
-
-
-def modules(chapter: Chapter) -> list[Path]:
-    """The files of fer_lib that the notebook uses, directly or through each other.
-
-    A change elsewhere in the library cannot change the notebook's results.
-    """
-    cells = json.loads(chapter.source.read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    found, waiting = set(), set(_imports(code))
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting |= _imports_of(path)
-    return sorted(found)
-
-
-@functools.cache
-def _imports_of(path: Path) -> frozenset[Path]:
-    return _imports(path.read_text(encoding="utf-8"))
-
-
-def _imports(code: str) -> frozenset[Path]:
-    """The files of fer_lib that `code` imports, as `from fer_lib import x` or `from fer_lib.x`."""
-    here, names = Path(__file__).parent, set()
-    for node in ast.parse(code).body:
-        if isinstance(node, ast.ImportFrom) and node.module == "fer_lib":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fer_lib."):
-            names.add(node.module.removeprefix("fer_lib."))
-    return frozenset(here / f"{name}.py" for name in names)

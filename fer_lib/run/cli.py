@@ -6,16 +6,16 @@ import fcntl
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from fer_lib import config
 from fer_lib.config import ROOT, UserError
 from fer_lib.readers import sources
-from fer_lib.run import chapters
-from fer_lib.tools import files
+from fer_lib.run import asked, chapters, step, watch
 
 EPILOG = """examples:
   ./run_all.sh                                   the study on the embedded ORL faces
@@ -23,9 +23,6 @@ EPILOG = """examples:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
   ./run_all.sh --only 04                         one notebook again
 words after -- go to Snakemake, as in: ./run_all.sh -- --executor slurm --jobs 8"""
-
-
-LONG = 30  # epochs from which a run says beforehand how long it will take
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,7 +79,7 @@ def _list() -> int:
         print(f"{chapter.number}  {chapter.title}: {chapter.question}")
     for name, settings in config.PROFILES.items():
         size = f"{settings.train_images or 'all'} + {settings.test_images or '20%'} images"
-        shape = f"width {settings.model.width:g}, {settings.training.epochs} epochs"
+        shape = f"width {settings.width:g}, {settings.training.epochs} epochs"
         print(f"--profile {name:6} {size}, {shape}, {settings.seeds} seeds")
     return 0
 
@@ -109,67 +106,59 @@ def _without_path(word: str, path: str | None) -> str:
 
 
 def _run(words: argparse.Namespace, extra: list[str]) -> int:
-    settings, forced = config.load(words.profile, words.seed, words.seeds), _forced(words)
+    settings, again = config.load(words.profile, words.seed, words.seeds), _again(words)
     dataset = _dataset()
     run = config.run_name(dataset["name"], settings)
-    page = config.REPORTS / run / "index.html"
-    target = page
-    if words.only:
-        chapter = chapters.find(words.only)
-        page = config.REPORTS / run / f"{chapter.name}.html"
-        target = config.WORK / run / f"{chapter.name}.ipynb"
+    target = chapters.find(words.only).number if words.only else "report"
     with _alone(run) as lock:
-        asked = config.WORK / run / "settings.json"
-        _write_settings(asked, settings, dataset)
-        if settings.training.epochs >= LONG and not page.exists():
-            _python("-m", "fer_lib.run.estimate", str(asked))
-        code = _snakemake([str(target), *forced], run, extra, lock)
+        for chapter in again:
+            (config.WORK / run / f"{chapter.name}.ipynb").unlink(missing_ok=True)
+        titles = asked.prepare(run, settings, dataset)
+        code = watch.follow(_snakemake(run, target, extra), run, titles, keep=[lock])
         if code == 0 and words.only:
-            code = _python("-m", "fer_lib.run.pages", run, chapter.number)
-    if code == 0:
-        print(os.path.relpath(page))
-    else:
-        print("stopped; run the same command again to go on (log: .snakemake/log)", file=sys.stderr)
-    return min(code, 1)
+            code = _python("-m", "fer_lib.run.pages", run, target)
+    if code:
+        print(f"stopped; the same command goes on (all is in {step.log(run)})", file=sys.stderr)
+        return 1
+    page = f"{chapters.find(target).name}.html" if words.only else "index.html"
+    print(os.path.relpath(config.REPORTS / run / page))
+    return 0
 
 
-def _dataset() -> dict:
+def _again(words: argparse.Namespace) -> list[chapters.Chapter]:
+    """The chapters that are to be executed even if nothing has changed."""
+    if words.only:
+        return [chapters.find(words.only)]
+    if words.start:
+        return chapters.CHAPTERS[chapters.CHAPTERS.index(chapters.find(words.start)) :]
+    return chapters.CHAPTERS if words.force else []
+
+
+def _dataset() -> dict[str, str]:
     """Name and checksum of the data, decoded now unless it was before."""
     _, folder = sources.find()
     if not folder.exists():
         from fer_lib import data
 
-        print("decoding the faces, once", flush=True)
+        print("decoding the faces, once", file=sys.stderr)
         data.prepare()
     meta = json.loads((folder / "meta.json").read_text())
     return {"name": meta["name"], "checksum": meta["checksum"]}
 
 
-def _write_settings(path: Path, settings: config.Config, dataset: dict) -> None:
-    """Tell the workflow what is asked for; an unchanged file keeps its date."""
-    text = json.dumps({"config": settings.as_dict(), "data": dataset}, indent=1)
-    if not path.exists() or path.read_text() != text:
-        files.write_text(path, text)
+def _snakemake(run: str, target: str, extra: list[str]) -> list[str]:
+    """The command that makes the chapter or report `target` of a run, and what it needs."""
+    command = [sys.executable, "-m", "snakemake", f"made/{target}.json"]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(config.WORK / run)]
+    # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process. Threads of
+    # Snakemake start the steps: as processes each would load Snakemake once more.
+    command += ["--cores", "all", "--nolock", "--force-use-threads", "--scheduler", "greedy"]
+    command += ["--rerun-triggers", "mtime", "--rerun-incomplete", *extra]
+    return [*command, "--config", f"run={run}"]
 
 
-def _forced(words: argparse.Namespace) -> list[str]:
-    if words.force:
-        return ["--forceall"]
-    numbers = [chapters.find(number).number for number in (words.only, words.start) if number]
-    return ["--forcerun", *(f"run_{number}" for number in numbers)] if numbers else []
-
-
-def _snakemake(targets: list[str], run: str, extra: list[str], lock: int) -> int:
-    os.environ["FER_HEADLESS"] = "1"
-    # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process.
-    words = ["--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", *extra]
-    return _python("-m", "snakemake", *targets, *words, "--config", f"run={run}", keep=[lock])
-
-
-def _python(*words: str, keep: Sequence[int] = ()) -> int:
-    """Run Python on `words`, letting it inherit the open files `keep`."""
-    command = [sys.executable, *words]
-    return subprocess.run(command, cwd=ROOT, check=False, pass_fds=keep).returncode
+def _python(*words: str) -> int:
+    return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
 
 
 @contextlib.contextmanager
@@ -194,4 +183,7 @@ def _lab(words: argparse.Namespace, extra: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):  # they stop a run as Ctrl-C does
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has the second ignored
+            signal.signal(number, signal.default_int_handler)
     sys.exit(main())

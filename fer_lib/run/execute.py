@@ -1,13 +1,11 @@
 """Execute a notebook headless, whole or not at all.
 
-`python -m fer_lib.run.execute TARGET SETTINGS` is what the workflow calls for each chapter.
+`python -m fer_lib.run.execute RUN NN` is what the workflow calls for each chapter.
 """
 
-import json
-import logging
 import os
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -15,22 +13,18 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from fer_lib.config import UserError
-from fer_lib.run import chapters, provenance
+from fer_lib.config import WORK, UserError
+from fer_lib.run import asked, chapters, provenance, step
 from fer_lib.tools import files
 
 
-def execute(source: Path, target: Path, parameters: dict, command: str = "") -> None:
-    """Run `source` with `parameters` and write the executed copy to `target`.
+def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], dict]) -> None:
+    """Run `source` with `parameters` and write the executed copy to `target`, with a note that is
+    taken at the end.
 
-    Raises UserError for a parameter that the notebook does not have and for a cell that fails; in
-    the second case what ran is kept beside the target as NAME.failed.ipynb.
+    Raises UserError for a cell that fails; what ran is then kept beside the target as
+    NAME.failed.ipynb.
     """
-    known = papermill.inspect_notebook(str(source))
-    unknown = set(parameters) - set(known)
-    if unknown:
-        listed = ", ".join(known)
-        raise UserError(f"{source.name} has no parameter {', '.join(unknown)}: it has {listed}")
     failed = target.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     with files.replacing(target) as temporary:
@@ -41,19 +35,18 @@ def execute(source: Path, target: Path, parameters: dict, command: str = "") -> 
             temporary.touch()
             raise UserError(_explain(source, error, failed)) from None
         notebook = nbformat.read(temporary, as_version=4)
-        notebook.metadata["fer_lib"] = provenance.note() | {"command": command}
-        _forget_paths(notebook)
+        notebook.metadata["fer_lib"] = note()
+        for name in ("input_path", "output_path"):  # nobody's business but this machine's
+            notebook.metadata["papermill"].pop(name, None)
         nbformat.write(notebook, temporary)
 
 
 def _papermill(source: Path, target: Path, parameters: dict) -> None:
     papermill.execute_notebook(
-        str(source),
-        str(target),
+        *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, target)),
         parameters=parameters,
         kernel_name="python3",
         progress_bar=False,
-        log_output=True,
         # Only the whole notebook counts, or what ran before a cell failed; both are saved anyway.
         request_save_on_cell_execute=False,
         shutdown_kernel="immediate",  # all its files are closed
@@ -62,48 +55,25 @@ def _papermill(source: Path, target: Path, parameters: dict) -> None:
     )
 
 
-def _forget_paths(notebook: nbformat.NotebookNode) -> None:
-    """papermill notes where files lay, which is nobody's business but this machine's."""
-    for name in ("input_path", "output_path"):
-        notebook.metadata["papermill"].pop(name, None)
-
-
 def _explain(source: Path, error: PapermillExecutionError, failed: Path) -> str:
     message = " ".join(str(error.evalue).split())
     kept = os.path.relpath(failed)
     return f"{source.name}, cell {error.cell_index}: {error.ename}: {message} (see {kept})"
 
 
-def main() -> int:
-    """Execute one chapter, telling how it goes."""
-    target, settings = map(Path, sys.argv[1:])
-    config = json.loads(settings.read_text())["config"]
-    _log_to_stdout()
-    chapter = chapters.find(target.stem[:2])
-    print(f"{chapter.number} {chapter.title}: {chapter.question}", flush=True)
-    start = time.monotonic()
-    try:
-        parameters = {name: config[name] for name in ("profile", "seed", "seeds")}
-        execute(chapter.source, target, parameters, os.environ.get("FER_COMMAND", ""))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"   done in {time.monotonic() - start:.0f} s", flush=True)
-    return 0
-
-
-def _log_to_stdout() -> None:
-    """Show the progress lines of the notebook, not papermill's talk about cells."""
-    logging.basicConfig(level=logging.WARNING, format="   %(message)s", stream=sys.stdout)
-    logger = logging.getLogger("papermill")
-    logger.setLevel(logging.INFO)
-    logger.addFilter(_is_progress)
-
-
-def _is_progress(entry: logging.LogRecord) -> bool:
-    entry.msg = str(entry.msg).rstrip()
-    return " left  " in entry.msg
+def chapter(run: str, number: str) -> None:
+    """Execute a chapter of a run, unless it would come out as it is."""
+    here = chapters.find(number)
+    if not asked.is_made(run, here):
+        note = {"command": os.environ.get("FER_COMMAND", "")}
+        execute(
+            here.source,
+            WORK / run / f"{here.name}.ipynb",
+            asked.parameters(run),
+            note=lambda: provenance.note() | note | {"state": asked.state(run, here)},
+        )
+    asked.mark(run, here)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(step.main(chapter))

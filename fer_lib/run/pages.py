@@ -1,15 +1,15 @@
 """From executed notebooks and tables to the pages of a run's report.
 
-`python -m fer_lib.run.pages RUN [NN]`: all of them with the index, or only chapter NN's.
+`python -m fer_lib.run.pages RUN NN` makes that of a chapter, `... RUN report` all and the index.
 """
 
 import json
 import sys
 
 from fer_lib import paper
-from fer_lib.config import REPORTS, WORK, UserError
+from fer_lib.config import REPORTS, WORK
 from fer_lib.report import html, summary
-from fer_lib.run import chapters, provenance
+from fer_lib.run import chapters, provenance, step
 from fer_lib.run.chapters import CHAPTERS, Chapter
 from fer_lib.tools import files
 
@@ -27,8 +27,7 @@ def page(run: str, chapter: Chapter) -> None:
 def index(run: str) -> None:
     """Write run.json and index.html."""
     folder = REPORTS / run
-    asked = json.loads((WORK / run / "settings.json").read_text())
-    record = provenance.record([WORK / run / f"{c.name}.ipynb" for c in CHAPTERS], asked)
+    record = provenance.record(run)
     files.write_text(folder / "run.json", json.dumps(record, indent=1) + "\n")
     html.index(
         folder / "index.html",
@@ -40,19 +39,13 @@ def index(run: str) -> None:
     )
 
 
-def main() -> int:
-    """Render what the words name."""
-    run, *numbers = sys.argv[1:]
-    try:
-        for chapter in [chapters.find(number) for number in numbers] or CHAPTERS:
-            page(run, chapter)
-        if not numbers:
-            index(run)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def render(run: str, which: str) -> None:
+    """The page of the chapter with that number, or with "report" all pages and the index."""
+    for chapter in CHAPTERS if which == "report" else [chapters.find(which)]:
+        page(run, chapter)
+    if which == "report":
+        index(run)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(step.main(render))

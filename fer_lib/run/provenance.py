@@ -10,7 +10,8 @@ import platform
 import subprocess
 from pathlib import Path
 
-from fer_lib.config import ROOT
+from fer_lib.config import ROOT, WORK
+from fer_lib.run.chapters import CHAPTERS
 
 #: What results are made of. A changed report or README does not make them unclean.
 INGREDIENTS = ("fer_lib", "notebooks", "Snakefile", "requirements.lock")
@@ -35,25 +36,31 @@ def hardware() -> dict:
     return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": threads, "gpu": _gpu()}
 
 
-def record(notebooks: list[Path], asked: dict) -> dict:
-    """`run.json`: what was `asked` (settings.json) and the notes of the executed `notebooks`."""
-    metas = {path.stem: json.loads(path.read_text())["metadata"] for path in notebooks}
+def record(run: str) -> dict:
+    """`run.json`: what `run` asked for and what each executed notebook noted."""
+    asked = json.loads((WORK / run / "asked" / "report.json").read_text(encoding="utf-8"))
+    metas = {c.name: _metadata(WORK / run / f"{c.name}.ipynb") for c in CHAPTERS}
     notes = [meta["fer_lib"] for meta in metas.values()]
     commits = {note["commit"] for note in notes}
-    config = asked["config"]
+    core = asked["settings"].pop("core")
     return {
         "commit": commits.pop() if len(commits) == 1 else "several, see notebooks",
         "clean": all(note["clean"] for note in notes),
         "command": notes[-1]["command"],
-        "profile": config["profile"],
-        "config": config,
-        "seeds": list(range(config["seed"], config["seed"] + config["seeds"])),
+        "profile": core["profile"],
+        "config": core | asked["settings"],
+        "versions": asked["versions"],
+        "seeds": list(range(core["seed"], core["seed"] + core["seeds"])),
         "data": asked["data"],
         "packages": notes[-1]["packages"],
         "hardware": notes[-1]["hardware"],
         "notebooks": {name: meta["fer_lib"]["commit"] for name, meta in metas.items()},
         "seconds": {name: round(meta["papermill"]["duration"], 1) for name, meta in metas.items()},
     }
+
+
+def _metadata(notebook: Path) -> dict:
+    return json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
 
 
 def _git(*words: str) -> str:

@@ -1,49 +1,64 @@
-"""Progress that suits who is watching: a bar for a person, a line every few seconds for a log."""
+"""How far a long computation is: a bar for a person, a small file for whoever watches a run."""
 
 import os
 import sys
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 
-EVERY = 5.0  # seconds between two lines of a log
+EVERY = 1.0  # seconds between two writings of the file
 
 
 class Progress:
     """Counts steps up to `total`, as a context manager.
 
-    A tqdm bar on a terminal and in JupyterLab; plain lines in a headless run, which sets
-    FER_HEADLESS, and wherever the output is not a terminal.
+    On a terminal and in JupyterLab it is a tqdm bar. A headless run sets FER_PROGRESS to a file:
+    it gets the share that is done, the seconds left and `what` (see `read`).
     """
 
     def __init__(self, what: str, total: int, done: int = 0):
         self.what, self.total, self.done, self.first = what, total, done, done
         self.start = self.last = time.monotonic()
-        self.bar = tqdm(total=total, initial=done, desc=what) if _person_watches() else None
+        self.file = os.environ.get("FER_PROGRESS")
+        self.bar = tqdm(total=total, initial=done, desc=what, disable=not _person_watches())
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
+        if self.file:
+            Path(self.file).write_text("")
 
     def advance(self, status: str = "") -> None:
         """One more step is done; `status` is a few words on how it goes."""
         self.done += 1
-        if self.bar is not None:
-            self.bar.set_postfix_str(status, refresh=False)
-            self.bar.update()
-        elif time.monotonic() - self.last >= EVERY:
+        self.bar.set_postfix_str(status, refresh=False)
+        self.bar.update()
+        if self.file and time.monotonic() - self.last >= EVERY:
             self.last = time.monotonic()
-            # To stderr: progress is no result, and reports show results.
-            line = f"{self.what}: {self.done}/{self.total}, {self._left()} left  {status}"
-            print(line, file=sys.stderr, flush=True)
+            pace = (self.last - self.start) / (self.done - self.first)
+            left = pace * (self.total - self.done)
+            Path(self.file).write_text(f"{self.done / self.total:.4f} {left:.0f} {self.what}")
 
-    def _left(self) -> str:
-        pace = (self.last - self.start) / (self.done - self.first)
-        minutes, seconds = divmod(round(pace * (self.total - self.done)), 60)
-        return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+def read(file: Path) -> tuple[float, float, str]:
+    """What `Progress` wrote: the share that is done, the seconds left, what is done. Nothing yet,
+    or no file any more: 0, 0, ""."""
+    try:
+        share, left, what = file.read_text(encoding="utf-8").split(" ", 2)
+        return float(share), float(left), what
+    except (OSError, ValueError):
+        return 0.0, 0.0, ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: "40 s", "12 min", "3 h 05 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _person_watches() -> bool:

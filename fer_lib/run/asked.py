@@ -1,0 +1,122 @@
+"""What a run asks for, and what of it is there: the one policy for what runs again.
+
+A chapter is up to date while all that decides its results is what it was when it was executed, by
+content: the declared versions and the settings of the wings that it uses, its own notebook, the
+data, the names of its trainings, the tables that it reads, and those that it wrote. No source code
+counts: whoever changes what a wing computes raises its VERSION.
+
+`prepare` writes this down in the run's folder in work/, where the workflow (Snakefile) finds it:
+
+    asked/NN.json       what decides chapter NN; asked/report.json the same of the pages
+    trainings/KEY.json  the recipe of a training
+    made/NN.json        chapter NN was executed: digests of what was asked and of its tables
+    trained/KEY         the training has ended, here or where it was published
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from fer_lib import report
+from fer_lib.config import REPORTS, ROOT, WORK, Config, Recipe
+from fer_lib.run.chapters import CHAPTERS, WINGS, Chapter
+from fer_lib.tools import files, weights
+
+TEMPLATE = ROOT / "fer_lib" / "report" / "template"
+
+
+def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
+    """Write what `run` asks for and take away the marks of what is not up to date.
+
+    data: name and checksum of the data set. Returns a title for people of every step of the
+    workflow. Unchanged files keep their dates. Raises UserError for a damaged file of weights.
+    """
+    folder = WORK / run
+    recipes = {name: wing.recipes(settings, data["checksum"]) for name, wing in WINGS.items()}
+    for chapter in CHAPTERS:
+        trainings = sorted({r.key for name in chapter.trainings for r in recipes[name]})
+        decides = _decides(settings, ("core", *chapter.wings), data)
+        decides |= {"notebook": _digest(chapter.source), "trainings": trainings}
+        _write(folder / "asked" / f"{chapter.number}.json", decides)
+        _keep(folder / "made" / f"{chapter.number}.json", is_made(run, chapter))
+    template = {path.name: _digest(path) for path in sorted(TEMPLATE.iterdir())}
+    decides = _decides(settings, tuple(WINGS), data) | {"report": report.VERSION}
+    _write(folder / "asked" / "report.json", decides | {"template": template})
+    pages = ["index.html", "run.json", *(f"{chapter.name}.html" for chapter in CHAPTERS)]
+    _keep(folder / "made" / "report.json", all((REPORTS / run / page).exists() for page in pages))
+    stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
+    _write_trainings(folder, stages)
+    titles = {chapter.number: f"{chapter.number} {chapter.title}" for chapter in CHAPTERS}
+    for key, recipe in stages.items():
+        titles[key] = f"{recipe.network}, {recipe.training.epochs} epochs, seed {recipe.seed}"
+    return titles | {"report": "the pages"}
+
+
+def _decides(settings: Config, wings: tuple[str, ...], data: dict[str, str]) -> dict:
+    """Versions and settings of `wings`, and the data."""
+    plans = {name: WINGS[name].PLANS[settings.profile] for name in wings if name != "core"}
+    return {
+        "versions": {name: WINGS[name].VERSION for name in wings},
+        "settings": {"core": settings, **plans},
+        "data": data,
+    }
+
+
+def _write_trainings(folder: Path, recipes: dict[str, Recipe]) -> None:
+    published = weights.index()
+    (folder / "trained").mkdir(exist_ok=True)
+    for key, recipe in recipes.items():
+        start = recipe.start.key if recipe.start else None
+        facts = {"threads": recipe.training.threads, "start": start, "recipe": recipe}
+        _write(folder / "trainings" / f"{key}.json", facts)
+        ended = key in published or weights.finished(key)
+        if ended:
+            (folder / "trained" / key).touch()
+        _keep(folder / "trained" / key, ended)
+
+
+def _write(path: Path, content: dict) -> None:
+    """Write JSON, dataclasses as dicts, unless just this is there."""
+    text = json.dumps(content, indent=1, default=asdict)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        files.write_text(path, text)
+
+
+def _keep(mark: Path, there: bool) -> None:
+    if not there:
+        mark.unlink(missing_ok=True)
+
+
+def parameters(run: str) -> dict:
+    """The parameters of every notebook of a run, with the data of the environment."""
+    decides = json.loads((WORK / run / "asked" / "report.json").read_text(encoding="utf-8"))
+    core = decides["settings"]["core"]
+    return {name: core[name] for name in ("profile", "seed", "seeds")}
+
+
+def state(run: str, chapter: Chapter) -> dict[str, str]:
+    """Digests of what was asked of a chapter and of all tables that it reads or writes, as they are
+    now; "" for a file that is not there."""
+    tables = {f"{name}.csv": REPORTS / run / "tables" / f"{name}.csv" for name in chapter.tables}
+    asked = WORK / run / "asked" / f"{chapter.number}.json"
+    return {name: _digest(path) for name, path in ({"asked": asked} | tables).items()}
+
+
+def is_made(run: str, chapter: Chapter) -> bool:
+    """Whether the chapter's executed notebook was made from, and made, what is there now."""
+    notebook = WORK / run / f"{chapter.name}.ipynb"
+    if not notebook.exists():
+        return False
+    metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+    return metadata.get("fer_lib", {}).get("state") == state(run, chapter)
+
+
+def mark(run: str, chapter: Chapter) -> None:
+    """Tell the workflow that the chapter is made. What depends on it goes by the mark's content."""
+    text = json.dumps(state(run, chapter), indent=1)
+    files.write_text(WORK / run / "made" / f"{chapter.number}.json", text)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""

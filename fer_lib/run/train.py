@@ -1,0 +1,27 @@
+"""Train one network: `python -m fer_lib.run.train RUN KEY` is what the workflow calls for each."""
+
+import sys
+
+from fer_lib.config import UserError
+from fer_lib.methods import lessons
+from fer_lib.run import asked, step
+from fer_lib.run.chapters import WINGS
+from fer_lib.study import open_study
+
+
+def train(run: str, key: str) -> None:
+    """Train the network whose recipe is `key`, or find it trained. Raises UserError for a key that
+    the run does not ask for."""
+    study = open_study(**asked.parameters(run))
+    recipes = [r for w in WINGS.values() for r in w.recipes(study.settings, study.faces.checksum)]
+    recipe = {stage.key: stage for last in recipes for stage in last.stages}.get(key)
+    if recipe is None:
+        raise UserError(f"{run} asks for no training {key}: work/{run}/trainings lists them")
+    if recipe.task == "reconstruction":
+        study.reconstruct(recipe)
+    else:
+        lessons.train(study, recipe)
+
+
+if __name__ == "__main__":
+    sys.exit(step.main(train))
