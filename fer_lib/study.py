@@ -82,7 +82,12 @@ class Study:
         return self.settings.part(self.faces.checksum, name, **changes)
 
     def images(self, part: Part) -> np.ndarray:
-        """The faces, uint8 (n, 48, 48), that a training of `part` learns from."""
+        """The faces, uint8 (n, 48, 48), that a training of `part` learns from.
+
+        Raises UserError for a part that is not of this study's data and settings.
+        """
+        if part != self.part(part.name, version=part.version, count=part.count):
+            raise config.UserError(f"part {part.name!r} is of another run: open that run's study")
         images = self._images(part)
         if part.count is None:
             return images
@@ -93,10 +98,13 @@ class Study:
             return self.paper("train")[0]
         if (part.name, part.version) == ("learning", config.SPLIT_VERSION):
             return self.faces.images[data.parts(self.faces)["part"] == "learning"]
-        if (part.name, part.version) == ("sample", 0):  # of the random split before
-            return self.side("train")[0]
-        if (part.name, part.version) == ("untested", 0):
-            return self.untested()
+        if part.version == 0:  # the random split before it, drawn: no training waits for chapter 1
+            split = data.split(self.faces, part.train, part.test, part.seed)
+            train, test = (split.index[split["side"] == side] for side in ("train", "test"))
+            if part.name == "sample":
+                return self._at(train)[0]
+            if part.name == "untested":
+                return data.untested(self.faces, test)
         raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
 
     def paper(self, side: str) -> tuple[np.ndarray, pd.DataFrame]:

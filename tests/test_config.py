@@ -246,7 +246,7 @@ def test_a_key_is_the_network_and_twelve_digits():
 
 
 def test_keys_are_computed_as_they_were_when_the_networks_were_published():
-    """If this fails, no published network is found any more: see `Recipe.key`."""
+    """If this fails, no published network is pythons any more: see `Recipe.key`."""
     assert recipe(start=recipe()).key == "cae-7e3a4c9a94ba"
     part = Part(data=DATA, name="sample", version=0)
     plain = recipe(model=ModelConfig(), training=TrainConfig(), part=part, seed=0, version=1)
@@ -371,15 +371,15 @@ def other_pythons() -> list[str]:
     roots = [os.environ.get("PYENV_ROOT"), Path.home() / ".pyenv"]
     paths = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     paths += [path for root in roots if root for path in Path(root).glob("versions/*/bin")]
-    found = {}
+    pythons = {}
     code = "import sys; print(*sys.version_info[:2])"
     for path in paths:
         for python in path.glob("python3.[1-9][0-9]"):
             done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
             if done.returncode == 0:  # pyenv's own stand-ins for a version may have none behind
-                found.setdefault(tuple(map(int, done.stdout.split())), str(python))
-    found.pop(sys.version_info[:2], None)
-    return [python for version, python in sorted(found.items()) if version >= (3, 11)]
+                pythons.setdefault(tuple(map(int, done.stdout.split())), str(python))
+    pythons.pop(sys.version_info[:2], None)
+    return [python for version, python in sorted(pythons.items()) if version >= (3, 11)]
 
 
 def test_every_python_computes_the_same_keys(keys_here):

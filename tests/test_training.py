@@ -544,7 +544,7 @@ def published(whole, whole_folder, work) -> Path:
         return weights.publish(whole.key, work / "reports" / "orl-smoke" / "networks")
 
 
-def told(path: Path, **made_with) -> None:
+def rewrite(path: Path, **made_with) -> None:
     """Let a published file say that it was made with something else."""
     tensors, facts = weights.load(path)
     weights.save(path, tensors, **{**facts, "made_with": {**facts["made_with"], **made_with}})
@@ -575,7 +575,7 @@ def test_another_recipe_is_not_taken_for_the_published_one(pictures, published):
     ],
 )
 def test_a_network_published_elsewhere_says_what_differs(pictures, published, made_with, expected):
-    told(published, **made_with)
+    rewrite(published, **made_with)
     elsewhere = fit(pictures, recipe()).elsewhere
     assert elsewhere.startswith(expected)
     assert ";" not in elsewhere
@@ -584,8 +584,8 @@ def test_a_network_published_elsewhere_says_what_differs(pictures, published, ma
 def test_all_that_differs_is_said_and_what_was_not_recorded(pictures, published):
     tensors, facts = weights.load(published)
     weights.save(published, tensors, **{**facts, "made_with": {"precision": "bfloat16"}})
-    said = fit(pictures, recipe()).elsewhere.split("; ")
-    assert [one.split(", here")[0] for one in said] == [
+    differences = fit(pictures, recipe()).elsewhere.split("; ")
+    assert [one.split(", here")[0] for one in differences] == [
         "precision bfloat16",
         "torch not recorded",
         "deepinv not recorded",

@@ -43,9 +43,9 @@ def tensors() -> dict[str, torch.Tensor]:
 
 def begun(**changes) -> Path:
     """A training in the work folder."""
-    told = facts(**changes)
-    path = weights.checkpoint(told["key"])
-    weights.save(path, tensors(), **told)
+    written = facts(**changes)
+    path = weights.checkpoint(written["key"])
+    weights.save(path, tensors(), **written)
     return path
 
 
@@ -66,10 +66,10 @@ def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path):
         "ab": torch.arange(5, dtype=torch.uint8),
         "a.d": torch.ones(2, requires_grad=True),
     }
-    told = {"history": [{"loss": 0.1 + 0.2}], "none": None}
-    weights.save(tmp_path / "x" / "file.safetensors", saved, **told)
+    written = {"history": [{"loss": 0.1 + 0.2}], "none": None}
+    weights.save(tmp_path / "x" / "file.safetensors", saved, **written)
     loaded, read = weights.load(tmp_path / "x" / "file.safetensors")
-    assert read == told == weights.header(tmp_path / "x" / "file.safetensors")
+    assert read == written == weights.header(tmp_path / "x" / "file.safetensors")
     assert loaded.keys() == saved.keys()
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)
     assert weights.nested("a", loaded).keys() == {"b", "c", "d"}
@@ -220,8 +220,8 @@ def test_a_published_file_has_the_weights_in_half_precision_and_all_facts(projec
     begun()
     path = weights.publish(KEY, project / "networks")
     assert path == project / "networks" / f"{KEY}.safetensors"
-    published, told = weights.load(path)
-    assert told == facts()
+    published, read = weights.load(path)
+    assert read == facts()
     assert published.keys() == {"model.conv.weight", "model.conv.bias"}
     assert published["model.conv.weight"].dtype == torch.float16
     torch.testing.assert_close(
@@ -251,7 +251,7 @@ def test_trainings_are_published_from_the_command_line(project, monkeypatch, cap
 def test_the_command_line_tells_a_mistake_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["weights", "orl-quick", "nothing"])
     assert weights.main() == 1
-    told = capsys.readouterr()
-    assert told.err.startswith("error: no training 'nothing'")
-    assert told.err.count("\n") == 1
-    assert not told.out
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: no training 'nothing'")
+    assert printed.err.count("\n") == 1
+    assert not printed.out
