@@ -22,7 +22,7 @@ def test_results_are_those_of_the_committed_tables():
 
 
 def test_it_is_read_in_five_minutes():
-    assert len(README.split()) <= 1000
+    assert len(re.findall(r"\S*\w\S*", README)) <= 1000
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))

@@ -99,18 +99,18 @@ def _field(folder: Path) -> list[str]:
                 *means.loc[method].map("{:.3f}".format),
             ]
             table.append(f"| {' | '.join(cells)} |")
-    leads = (_lead(cost["label"], *part) for part in lead.groupby("leader", sort=False))
+    leads = (_lead(cost["label"][name], rows) for name, rows in lead.groupby("leader", sort=False))
     return ["\n".join(table), "\n".join(leads)]
 
 
-def _lead(labels: pd.Series, leader: str, lead: pd.DataFrame) -> str:
-    """How far a leader is ahead of the closest of its rivals at each level, or behind."""
+def _lead(leader: str, lead: pd.DataFrame) -> str:
+    """How far a leader is ahead (+) of the closest of its rivals at each level, or behind (-)."""
     closest = lead.loc[lead.groupby("level")["difference"].idxmin()]
-    races = "; ".join(
-        f"{row.difference:+.3f} [{row.lo:.3f}, {row.hi:.3f}] at {row.level:g}, {labels[row.method]}"
+    races = ", ".join(
+        f"{row.difference:+.3f} [{row.lo:.3f}, {row.hi:.3f}] at {row.level:g}"
         for row in closest.itertuples()
     )
-    return f"- {labels[leader]} against the best of {lead['among'].iloc[0]}: {races}."
+    return f"- {leader} against the best of {lead['among'].iloc[0]}: {races}."
 
 
 def insert(text: str, block: str) -> str:
