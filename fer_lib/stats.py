@@ -7,6 +7,7 @@ training has one row. What is compared is paired: the same images with the same 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import optimize
 from scipy.special import stdtrit
 
@@ -27,6 +28,13 @@ class Estimate:
     @property
     def values(self) -> tuple[float, float, float]:
         return self.mean, self.lo, self.hi
+
+
+def matrix(scores: pd.DataFrame, metric: str, **where) -> np.ndarray:
+    """The scores of one method, protocol and level as (seeds, images), images in order of id."""
+    for column, value in where.items():
+        scores = scores[scores[column] == value]
+    return scores.pivot(index="seed", columns="id", values=metric).to_numpy()
 
 
 def mean(scores: np.ndarray) -> Estimate:

@@ -1,18 +1,24 @@
 """The criteria of the study and their verdicts: what the README or a claim quotes is decided here.
 
-Differences, intervals and p-values are those of `stats`: over all trainings and images at once.
+Every difference is over all trainings and images at once, with the interval of `stats.difference`.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, stats
+from fer_lib import stats
+from fer_lib.config import VARIANTS
+from fer_lib.stats import matrix
 
-#: The sign of a better score.
-BETTER = {"ssim": 1, "psnr": 1, "mse": -1}
-VANISHED = 10  # times smaller: below, gradients count as vanished
+#: The sign of a better score. PSNR is not among them: it is infinite where nothing is wrong.
+BETTER = {"ssim": 1, "mse": -1}
+COLUMNS = ["question", "protocol", "metric", "baseline", "at", "difference", "lo", "hi", "verdict"]
+#: Times by which the first layers' gradients must be smaller before they count as vanished.
+VANISHED = 10
+ONE_TRAINING = "One training: the intervals leave out what training varies."
 
 
 def p_text(p: float) -> str:
@@ -20,34 +26,101 @@ def p_text(p: float) -> str:
     return "p < 1e-6" if p < 1e-6 else f"p = {p:.2g}"
 
 
-def questions(
-    scores: pd.DataFrame, method: str, *, baseline: str = "noisy", metric: str = "ssim"
+def answers(
+    scores: pd.DataFrame, method: str, baselines: Sequence[str] = ("noisy",)
 ) -> pd.DataFrame:
-    """The answers to RQ1 (at each level) and RQ2 (from each level to the next) for `method`.
+    """`rq1` over each of the baselines and `rq2`, in all metrics."""
+    parts = [
+        *(rq1(scores, method, over=name, metric=metric) for name in baselines for metric in BETTER),
+        *(rq2(scores, method, metric=metric) for metric in BETTER),
+    ]
+    return pd.concat(parts, ignore_index=True)
 
-    scores: as `evaluation.score` returns them, with rows of `method` and `baseline`.
-    RQ1: the method is effective (harmful) at a level if it scores better (worse) than the baseline,
-    the 95% interval of the paired difference clear of zero. RQ2: it gets worse (better) from a
-    level to the next, by the same rule. Returns one row per question, protocol and comparison:
-    question, protocol, at, difference (method minus baseline; higher level minus lower), lo, hi
-    and verdict.
+
+def rq1(
+    scores: pd.DataFrame, method: str, *, over: str = "noisy", metric: str = "ssim"
+) -> pd.DataFrame:
+    """Is `method` effective? At a level, if it scores better than the method `over`; harmful if
+    worse; undecided unless the 95% interval of the paired difference is clear of zero.
+
+    scores: as `evaluation.score` returns them. Returns a table of COLUMNS, one row a protocol and
+    level; the difference is of `metric`, method minus baseline.
+    """
+    rows = []
+    for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
+        ours, theirs = (matrix(group, metric, method=name) for name in (method, over))
+        words = "effective", "harmful"
+        rows.append(_row("RQ1", protocol, metric, over, f"{level:g}", ours, theirs, words))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFrame:
+    """Does the level matter? It does where `method` scores worse, or better, at a level than at the
+    one below; undecided unless the interval of the paired difference is clear of zero.
+
+    Returns a table of COLUMNS, one row a protocol and pair of neighbouring levels; the difference
+    is of `metric`, higher level minus lower. The baseline is empty.
     """
     rows = []
     for protocol, group in scores.groupby("protocol", sort=False):
-        levels = sorted(group["level"].unique())
-        ours, theirs = (
-            {level: evaluation.matrix(group, metric, method=name, level=level) for level in levels}
-            for name in (method, baseline)
-        )
-        pairs = [("RQ1", f"{level:g}", ours[level], theirs[level]) for level in levels]
-        pairs += [
-            ("RQ2", f"{low:g} to {high:g}", ours[high], ours[low])
-            for low, high in itertools.pairwise(levels)
-        ]
-        for question, at, these, those in pairs:
-            words = ("effective", "harmful") if question == "RQ1" else ("better", "worse")
-            gap = stats.difference(these, those)
-            verdict = stats.verdict(gap, *words[:: BETTER[metric]])
-            rows.append((question, protocol, at, *gap.values, verdict))
-    columns = ["question", "protocol", "at", "difference", "lo", "hi", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
+        for low, high in itertools.pairwise(sorted(group["level"].unique())):
+            ours = (matrix(group, metric, method=method, level=level) for level in (high, low))
+            words, at = ("better", "worse"), f"{low:g} to {high:g}"
+            rows.append(_row("RQ2", protocol, metric, "", at, *ours, words))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(question, protocol, metric, baseline, at, ours, theirs, words) -> tuple:
+    gap = stats.difference(ours, theirs)
+    verdict = stats.verdict(gap, *words[:: BETTER[metric]])
+    return question, protocol, metric, baseline, at, *gap.values, verdict
+
+
+def in_words(rows: pd.DataFrame) -> str:
+    """The verdicts of one question; protocols with the same ones are named together."""
+    same = {}
+    for protocol, verdicts in rows.groupby("protocol", sort=False):
+        parts = verdicts.groupby("verdict", sort=False)["at"].agg(", ".join)
+        answer = ", ".join(f"{verdict} at {at}" for verdict, at in parts.items())
+        same.setdefault(answer, []).append(f"*{protocol}*")
+    if len(same) == 1:
+        return f"{answer}, in all protocols"
+    return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
+
+
+def ablation(
+    scores: pd.DataFrame, history: pd.DataFrame, gradients: pd.DataFrame, constant: float
+) -> pd.DataFrame:
+    """What the residuals do, by the three criteria of chapter 3: quantity, value, lo, hi, verdict.
+
+    scores: of both `VARIANTS` on clean test faces, as `evaluation.score` returns them. history,
+    gradients: of their trainings. constant: the loss of the best output that ignores its input.
+    """
+    complete, plain = VARIANTS
+    gap = stats.difference(*(matrix(scores, "mse", method=name) for name in (plain, complete)))
+    helps = stats.verdict(gap, "residuals improve the result", "residuals harm the result")
+    last = history[history["epoch"] == history["epoch"].max()]
+    worst = last.loc[last["model"] == plain, "train_loss"].max() / constant
+    learns = "learns" if worst < 1 - stats.ROUNDING else "does not learn"
+    share = input_share(gradients)
+    fall = share[complete] / share[plain]
+    vanish = "gradients vanish without residuals" if fall >= VANISHED else "gradients do not vanish"
+    rows = [
+        ("test MSE, without minus with", *gap.values, helps),
+        ("largest final loss without / loss of constant image", worst, np.nan, np.nan, learns),
+        ("relative input gradient, with / without", fall, np.nan, np.nan, vanish),
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "value", "lo", "hi", "verdict"])
+
+
+def input_share(gradients: pd.DataFrame) -> pd.Series:
+    """Of each network, the gradient norm of the first two layers over that of the last two.
+
+    Geometric means over layers and seeds, in the first epoch. gradients: model, seed, epoch, depth
+    (from 1) and norm.
+    """
+    first = gradients[gradients["epoch"] == 1]
+    ends = {"input": first["depth"] <= 2, "output": first["depth"] > first["depth"].max() - 2}
+    logs = {end: np.log(first[rows].set_index("model")["norm"]) for end, rows in ends.items()}
+    means = {end: log.groupby("model").mean() for end, log in logs.items()}
+    return np.exp(means["input"] - means["output"])
