@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import figures
+from fer_lib.figures import COLOURS, legend, line, panels, spread
 from fer_lib.methods.filters import FILTERS
 from fer_lib.methods.ranking import AXES
 from fer_lib.noise import NOISES
@@ -23,35 +23,6 @@ LEARNS = {
 COSTS = {"milliseconds": "ms an image, one core", "flops": "operations an image"}
 
 
-def _panels(count: int, columns: int, height: float, **options) -> tuple[Figure, Sequence]:
-    """A figure of the page's width with `count` panels in rows of `height` inches."""
-    rows = -(-count // columns)
-    size = (10, height * rows)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True, **options
-    )
-    for axis in axes.flat[count:]:
-        axis.set_visible(False)
-    return figure, axes.flat[:count]
-
-
-def _legend(figure: Figure, axis) -> None:
-    """Below the figure, for all panels, what `axis` shows."""
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-
-
-def _spread(rows: pd.DataFrame, metric: str = "ssim") -> np.ndarray:
-    """(2, n): how far the interval of `metric` reaches down and up."""
-    return np.abs(rows[[f"{metric}_lo", f"{metric}_hi"]].T - rows[metric]).to_numpy()
-
-
-def _line(axis, rows: pd.DataFrame, place: str, **options) -> None:
-    """SSIM against the column `place`, with intervals."""
-    axis.errorbar(
-        rows[place], rows["ssim"], yerr=_spread(rows), fmt="o-", ms=4, capsize=3, **options
-    )
-
-
 def _shades(levels: pd.Series) -> dict[float, tuple]:
     """A colour for each level, darker for more noise."""
     levels = sorted(levels.unique())
@@ -64,17 +35,17 @@ def tuning(curves: pd.DataFrame) -> Figure:
     curves: method, level, strength, ssim, of one version.
     """
     methods = curves["method"].unique()
-    figure, axes = _panels(len(methods), columns=4, height=2.5)
+    figure, axes = panels(len(methods), columns=4, height=2.5)
     shades = _shades(curves["level"])
     for axis, name in zip(axes, methods, strict=True):
-        for level, line in curves[curves["method"] == name].groupby("level"):
-            best = line.loc[line["ssim"].idxmax()]
+        for level, rows in curves[curves["method"] == name].groupby("level"):
+            best = rows.loc[rows["ssim"].idxmax()]
             options = {"color": shades[level]}
-            axis.plot(line["strength"], line["ssim"], label=f"factor {level:g}", **options)
+            axis.plot(rows["strength"], rows["ssim"], label=f"factor {level:g}", **options)
             axis.plot(best["strength"], best["ssim"], "o", ms=5, **options)
         axis.set_title(FILTERS[name].label, fontsize=11)
     figure.supylabel("SSIM")
-    _legend(figure, axes[0])
+    legend(figure, axes[0])
     return figure
 
 
@@ -85,7 +56,7 @@ def ranking(table: pd.DataFrame) -> Figure:
     """
     levels = sorted(table["level"].unique())
     order = table[table["level"] == levels[-1]].sort_values("ssim")["method"].tolist()
-    figure, axes = _panels(len(levels), len(levels), height=0.27 * len(order) + 1.3)
+    figure, axes = panels(len(levels), len(levels), height=0.27 * len(order) + 1.3)
     for axis, level in zip(axes, levels, strict=True):
         rows = table[table["level"] == level].set_index("method").loc[order]
         for learns, group in rows.groupby("learns", sort=False):
@@ -96,11 +67,11 @@ def ranking(table: pd.DataFrame) -> Figure:
                 ("ssim", 0, {"label": label}),
                 ("ssim_corrected", -0.25, {"mfc": "white"}),
             ):
-                spread = _spread(group, metric)
-                axis.errorbar(group[metric], place + shift, xerr=spread, **options, **style)
+                ends = spread(group, metric)
+                axis.errorbar(group[metric], place + shift, xerr=ends, **options, **style)
         axis.set(title=f"factor {level:g}", xlabel="SSIM")
         axis.set_yticks(range(len(order)), rows["label"])
-    _legend(figure, axes[0])
+    legend(figure, axes[0])
     return figure
 
 
@@ -112,10 +83,10 @@ def quality_and_cost(table: pd.DataFrame) -> Figure:
     Methods whose arithmetic is not counted are not in its panels.
     """
     levels = sorted(table["level"].unique())
-    panels = [(column, level) for column in COSTS for level in levels]
-    figure, axes = _panels(len(panels), len(levels), height=3.8, sharex="row")
+    cases = [(column, level) for column in COSTS for level in levels]
+    figure, axes = panels(len(cases), len(levels), height=3.8, sharex="row")
     numbers = {name: number for number, name in enumerate(table["method"].unique(), 1)}
-    for axis, (column, level) in zip(axes, panels, strict=True):
+    for axis, (column, level) in zip(axes, cases, strict=True):
         rows = table[(table["level"] == level) & table[column].notna()]
         colours = [LEARNS[learns][1] for learns in rows["learns"]]
         sizes = 12 + 9 * np.log10(rows["parameters"])
@@ -124,11 +95,11 @@ def quality_and_cost(table: pd.DataFrame) -> Figure:
             place = getattr(row, column), row.ssim
             options = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 8}
             axis.annotate(numbers[row.method], place, **options)
-        axis.set(title=f"factor {level:g}", xscale="log", xlabel=COSTS[column], ylabel="SSIM")
-        axis.label_outer(remove_inner_ticks=False)
+        axis.set(title=f"factor {level:g}", xscale="log", xlabel=COSTS[column])
     for label, colour in LEARNS.values():
         axes[0].scatter([], [], color=colour, label=label)
-    _legend(figure, axes[0])
+    figure.supylabel("SSIM")
+    legend(figure, axes[0])
     return figure
 
 
@@ -139,16 +110,17 @@ def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     their order.
     """
     noises = table["noise"].unique()
-    figure, axes = _panels(len(noises), columns=2, height=3.7)
+    figure, axes = panels(len(noises), columns=2, height=3.7)
     for axis, noise in zip(axes, noises, strict=True):
         for name, label in labels.items():
-            line = table[(table["noise"] == noise) & (table["method"] == name)]
-            _line(axis, line, "level", color=figures.COLOURS[name], label=label)
+            rows = table[(table["noise"] == noise) & (table["method"] == name)]
+            line(axis, rows, "ssim", by="level", color=COLOURS[name], label=label)
         levels = NOISES[noise].levels
-        axis.set(title=noise, xlabel=NOISES[noise].level, xticks=levels, ylabel="SSIM")
+        axis.set(title=noise, xlabel=NOISES[noise].level, xticks=levels)
         if levels[0] > levels[-1]:
             axis.invert_xaxis()  # fewer photons are more noise
-    _legend(figure, axes[0])
+    figure.supylabel("SSIM")
+    legend(figure, axes[0])
     return figure
 
 
@@ -161,9 +133,9 @@ def restored(clean: np.ndarray, rows: Sequence[tuple[str, np.ndarray, np.ndarray
         gridspec_kw={"wspace": 0.03, "hspace": 0.22},
         subplot_kw={"xticks": [], "yticks": [], "frame_on": False},
     )  # fmt: skip
-    for line, (label, images, scores) in zip(axes, [("clean", clean, None), *rows], strict=True):
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
-        for n, (face, errors) in enumerate(zip(line[::2], line[1::2], strict=True)):
+    for row, (label, images, scores) in zip(axes, [("clean", clean, None), *rows], strict=True):
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+        for n, (face, errors) in enumerate(zip(row[::2], row[1::2], strict=True)):
             face.imshow(images[n], cmap="gray", vmin=0, vmax=1)
             errors.set_visible(scores is not None)
             if scores is not None:
@@ -178,16 +150,16 @@ def trend(table: pd.DataFrame) -> Figure:
     table: as `ranking.trend` returns it.
     """
     names = table["axis"].unique()
-    figure, axes = _panels(len(names), len(names), height=3.8)
+    figure, axes = panels(len(names), len(names), height=3.8)
     shades = _shades(table["level"])
     for axis, name in zip(axes, names, strict=True):
-        rows = table[table["axis"] == name]
-        for level, line in rows.groupby("level"):
-            _line(axis, line, "size", color=shades[level], label=f"factor {level:g}")
+        points = table[table["axis"] == name]
+        for level, rows in points.groupby("level"):
+            line(axis, rows, "ssim", by="size", color=shades[level], label=f"factor {level:g}")
         axis.set(title=name, xscale="log", xlabel=AXES[name])
         axis.minorticks_off()
-        ticks = sorted(rows["size"].unique())
+        ticks = sorted(points["size"].unique())
         axis.set_xticks(ticks, [f"{t:,.0f}" for t in ticks], fontsize=9, rotation=30, ha="right")
-    axes[0].set_ylabel("SSIM")
-    _legend(figure, axes[0])
+    figure.supylabel("SSIM")
+    legend(figure, axes[0])
     return figure

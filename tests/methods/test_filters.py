@@ -6,12 +6,12 @@ import pytest
 import scipy.fft
 import torch
 
-from fer_lib import metrics, noise, other_noise
+from fer_lib import metrics, noise
 from fer_lib.config import UserError
 from fer_lib.methods import clipping, filters
-from fer_lib.methods.filters import DENOISERS
+from fer_lib.methods.filters import FILTERS
 
-NAMES = [name for name in DENOISERS if name not in ("noisy", "bm3d")]
+NAMES = [name for name in FILTERS if name not in ("noisy", "bm3d")]
 IDS = range(8)
 
 
@@ -22,11 +22,11 @@ def clean(pictures) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def noisy(clean) -> torch.Tensor:
-    return noise.gaussian(clean, 0.15, IDS, 0).clamp(0, 1)
+    return noise.corrupt(clean, 0.15, IDS, 0)
 
 
 def middle(name: str) -> float:
-    grid = DENOISERS[name].grid
+    grid = FILTERS[name].grid
     return grid[len(grid) // 2]
 
 
@@ -40,7 +40,7 @@ def test_the_noisy_input_is_left_alone(noisy):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_level_0_is_the_identity_to_the_bit(name, clean):
-    for strength in (DENOISERS[name].grid[0], DENOISERS[name].grid[-1]):
+    for strength in (FILTERS[name].grid[0], FILTERS[name].grid[-1]):
         assert torch.equal(filters.apply(name, clean, 0.0, strength), clean)
 
 
@@ -71,7 +71,7 @@ def test_images_are_denoised_one_by_one(name, noisy):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_more_strength_smooths_more(name, noisy):
-    grid = DENOISERS[name].grid
+    grid = FILTERS[name].grid
     rough = [roughness(filters.apply(name, noisy[:2], 0.15, strength)) for strength in grid]
     assert rough[-1] < 0.7 * rough[0]
     assert (np.diff(rough) <= 0.02 * rough[0]).all()
@@ -123,9 +123,9 @@ def test_a_gaussian_spreads_a_dot_by_its_standard_deviation():
 def test_a_bilateral_filter_that_spares_no_gray_is_a_gaussian(noisy):
     """Cut at 6 pixels, as the one of scikit-image 0.26 is not: its centre has no weight."""
     images = noisy[:2]
-    found = filters.apply("bilateral", images, 0.15, 1e4)
+    bilateral = filters.apply("bilateral", images, 0.15, 1e4)
     gaussian = filters.apply("gaussian", images, 0.15, 2.0)
-    torch.testing.assert_close(found, gaussian, atol=5e-3, rtol=0)
+    torch.testing.assert_close(bilateral, gaussian, atol=5e-3, rtol=0)
 
 
 def test_a_bilateral_filter_keeps_an_edge_that_is_higher_than_the_noise():
@@ -141,17 +141,17 @@ def curves(clean) -> pd.DataFrame:
 
 def test_the_strengths_are_the_best_of_the_curves(curves):
     for corrected in (False, True):
-        chosen = filters.strengths(curves, corrected)["gaussian"]
-        assert {level: scale for level, (scale, _) in chosen.items()} == {
+        best = filters.strengths(curves, corrected)["gaussian"]
+        assert {level: scale for level, (scale, _) in best.items()} == {
             s: s for s in (0.05, 0.3, 0.5)
         }
-        found = {level: strength for level, (_, strength) in chosen.items()}
+        strengths = {level: strength for level, (_, strength) in best.items()}
         rows = curves[(curves["corrected"] == corrected) & (curves["level"] == 0.3)]
         curve = dict(zip(rows["strength"], rows["ssim"], strict=True))
-        assert tuple(curve) == DENOISERS["gaussian"].grid
-        assert curve[found[0.3]] == max(curve.values())
-        assert curve[found[0.3]] - min(curve.values()) > 0.1
-        assert found[0.05] < found[0.5]  # more noise needs more strength
+        assert tuple(curve) == FILTERS["gaussian"].grid
+        assert curve[strengths[0.3]] == max(curve.values())
+        assert curve[strengths[0.3]] - min(curve.values()) > 0.1
+        assert strengths[0.05] < strengths[0.5]  # more noise needs more strength
 
 
 def test_of_equals_the_weaker_strength_is_taken():
@@ -163,7 +163,7 @@ def test_of_equals_the_weaker_strength_is_taken():
 def test_other_noise_has_its_root_mean_square_for_a_scale_and_no_correction(clean):
     options = {"ids": IDS, "seed": 5, "names": ["median"], "noise": "salt-and-pepper"}
     curves = filters.curves(clean, (0.2,), **options)
-    noisy = other_noise.salt_and_pepper(clean, 0.2, IDS, 5)
+    noisy = noise.corrupt(clean, 0.2, IDS, 5, noise="salt-and-pepper")
     scale = (noisy - clean).square().mean().sqrt().item()
     assert set(curves["scale"]) == {scale}
     assert set(curves["corrected"]) == {False}
@@ -171,7 +171,7 @@ def test_other_noise_has_its_root_mean_square_for_a_scale_and_no_correction(clea
 
 
 def test_the_curve_is_the_mean_ssim_of_the_outputs(clean, curves):
-    images = noise.gaussian(clean, 0.3, IDS, 5).clamp(0, 1)
+    images = noise.corrupt(clean, 0.3, IDS, 5)
     for corrected in (False, True):
         output = filters.apply("gaussian", images, 0.3, 1.0)
         output = clipping.correct(output, 0.3) if corrected else output
@@ -180,9 +180,9 @@ def test_the_curve_is_the_mean_ssim_of_the_outputs(clean, curves):
         assert rows.set_index("strength")["ssim"][1.0] == expected
 
 
-@pytest.mark.parametrize("name", DENOISERS)
+@pytest.mark.parametrize("name", FILTERS)
 def test_a_grid_goes_from_weak_to_strong(name):
-    grid = DENOISERS[name].grid
+    grid = FILTERS[name].grid
     assert len(set(grid)) == len(grid)
     assert list(grid) == sorted(grid, reverse=name == "band-limit")
 

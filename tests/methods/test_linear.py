@@ -33,7 +33,7 @@ def gray(clean) -> torch.Tensor:
 
 
 def noisy(clean: torch.Tensor, level: float) -> torch.Tensor:
-    return noise.gaussian(clean, level, range(len(clean)), 1).clamp(0, 1)
+    return noise.corrupt(clean, level, range(len(clean)), 1)
 
 
 def error(denoise, images: torch.Tensor, clean: torch.Tensor) -> float:

@@ -1,6 +1,6 @@
 """A prior of patches: one class is the Wiener filter; more classes tell flat from textured."""
 
-import dataclasses
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ import torch
 
 from fer_lib import metrics, noise
 from fer_lib.methods import linear, mixture
+from fer_lib.methods.plans import MixtureConfig
 from fer_lib.readers import orl
 
-SETTINGS = {"side": 8, "step": 4, "classes": 4, "context": 10}
+SETTINGS = MixtureConfig(side=8, step=4, classes=4, context=10)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def components(faces) -> linear.Components:
 
 @pytest.fixture(scope="module")
 def learnt(faces, components) -> mixture.Mixture:
-    return mixture.fit(faces, components, **SETTINGS)
+    return mixture.fit(faces, components, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def unit(faces: np.ndarray) -> torch.Tensor:
 
 
 def noisy(clean: torch.Tensor, level: float) -> torch.Tensor:
-    return noise.gaussian(clean, level, range(len(clean)), 1).clamp(0, 1)
+    return noise.corrupt(clean, level, range(len(clean)), 1)
 
 
 def error(denoise, images: torch.Tensor, clean: torch.Tensor) -> float:
@@ -60,7 +61,7 @@ def error(denoise, images: torch.Tensor, clean: torch.Tensor) -> float:
 def test_one_class_of_one_patch_is_the_wiener_filter_that_knows_the_clamp(
     faces, components, clean, level
 ):
-    whole = mixture.fit(faces, components, side=16, step=1, classes=1, context=0)
+    whole = mixture.fit(faces, components, MixtureConfig(side=16, step=1, classes=1, context=0))
     ours = mixture.denoiser(whole, level)(noisy(clean, level))
     theirs = linear.clamped_wiener(components, level)(noisy(clean, level))
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
@@ -69,17 +70,17 @@ def test_one_class_of_one_patch_is_the_wiener_filter_that_knows_the_clamp(
 def test_classes_tell_flat_from_textured(patterns):
     train, clean = patterns[:400], unit(patterns[400:])
     components = linear.fit(train)
-    prior = mixture.fit(train, components, side=8, step=4, classes=3, context=0)
+    prior = mixture.fit(train, components, replace(SETTINGS, classes=3, context=0))
     images = noisy(clean, 0.15)
-    found = error(mixture.denoiser(prior, 0.15), images, clean)
-    assert found < 0.75 * error(linear.clamped_wiener(components, 0.15), images, clean)
+    remaining = error(mixture.denoiser(prior, 0.15), images, clean)
+    assert remaining < 0.75 * error(linear.clamped_wiener(components, 0.15), images, clean)
 
 
 def test_the_context_helps_where_the_patch_is_lost_in_noise(faces, components, clean):
-    settings = SETTINGS | {"side": 4, "classes": 2}
+    settings = replace(SETTINGS, side=4, classes=2)
     errors = []
     for context in (0, 20):
-        prior = mixture.fit(faces, components, **settings | {"context": context})
+        prior = mixture.fit(faces, components, replace(settings, context=context))
         errors.append(error(mixture.denoiser(prior, 0.5), noisy(clean, 0.5), clean))
     assert errors[1] < 0.8 * errors[0]
 
@@ -111,9 +112,9 @@ def test_images_are_denoised_one_by_one(learnt, clean):
 
 
 def test_the_same_faces_and_seed_give_the_same_prior(faces, components, learnt):
-    again = mixture.fit(faces, components, **SETTINGS)
+    again = mixture.fit(faces, components, SETTINGS)
     for one, other in zip(learnt.places, again.places, strict=True):
-        for field in dataclasses.fields(one):
+        for field in fields(one):
             assert np.array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
@@ -125,4 +126,41 @@ def test_every_pixel_is_covered_and_the_middle_column_too(learnt):
 @pytest.mark.parametrize(("side", "step"), [(8, 3), (12, 5)])
 def test_patches_that_leave_a_border_are_refused(faces, components, side, step):
     with pytest.raises(ValueError, match="do not reach all borders"):
-        mixture.fit(faces, components, side=side, step=step, classes=2, context=4)
+        mixture.fit(faces, components, replace(SETTINGS, side=side, step=step))
+
+
+def test_the_prior_is_learnt_once_and_read_back_whole(
+    faces, components, learnt, clean, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(mixture, "WORK", tmp_path)
+    first = mixture.learnt(faces, components, SETTINGS)
+    monkeypatch.setattr(mixture, "fit", None)  # would fail if called again
+    again = mixture.learnt(faces, components, SETTINGS)
+    images = noisy(clean, 0.3)[:5]
+    outputs = [mixture.denoiser(prior, 0.3)(images) for prior in (learnt, first, again)]
+    assert torch.equal(outputs[0], outputs[1])
+    assert torch.equal(outputs[1], outputs[2])
+    assert len(list((tmp_path / "priors").iterdir())) == 1
+
+
+@pytest.mark.parametrize("change", ["faces", "settings", "version"])
+def test_another_prior_is_another_file(faces, tmp_path, monkeypatch, change):
+    monkeypatch.setattr(mixture, "WORK", tmp_path)
+    few, settings = faces[:60], replace(SETTINGS, classes=1)
+    mixture.learnt(few, linear.fit(few), settings)
+    if change == "faces":
+        few = faces[60:120]
+    if change == "settings":
+        settings = replace(settings, context=5)
+    if change == "version":
+        monkeypatch.setattr(mixture, "VERSION", mixture.VERSION + 1)
+    mixture.learnt(few, linear.fit(few), settings)
+    assert len(list((tmp_path / "priors").iterdir())) == 2
+
+
+def test_numbers_are_counted_once_and_covariances_by_their_triangle(learnt):
+    arrays = [learnt.axes, learnt.components.mean]
+    arrays += [x for place in learnt.places for x in (place.weights, place.means)]
+    length = SETTINGS.side**2 + SETTINGS.context
+    triangles = sum(len(place.weights) for place in learnt.places) * length * (length + 1) / 2
+    assert learnt.parameters == sum(array.size for array in arrays) + triangles

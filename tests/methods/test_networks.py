@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from fer_lib.config import UserError
 from fer_lib.methods import cost, networks
 
-NAMES = tuple(networks.NETWORKS)
+NAMES = tuple(networks.ARCHITECTURES)
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,8 @@ def test_xie_joins_patches_by_their_mean(noisy):
     joined = model.join(model.patches(noisy), (48, 48))
     torch.testing.assert_close(joined, noisy)
     assert model.patches(noisy).shape == (2, 100, 144)
+
+
+def test_an_unknown_architecture_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match="unknown architecture 'unet': choose one of compact, "):
+        networks.build("unet", 0)
