@@ -118,19 +118,21 @@ def parts(faces: Faces) -> pd.DataFrame:
     or test faces, and validation faces with a twin among the test faces.
     """
     usage = faces.rows["usage"]
-    part = (usage.map(PARTS) if (usage != "").any() else _drawn_parts(faces)).to_numpy(object)
+    divided = (usage != "").any()
+    part = np.array([PARTS[name] for name in usage] if divided else _drawn_parts(faces))
     test, held = part == "test", part != "learning"
     leaks = (has_twin(faces.twins, held) & ~held) | (has_twin(faces.twins, test) & held & ~test)
     return pd.DataFrame({"id": faces.rows["id"], "part": np.where(leaks, "left out", part)})
 
 
-def _drawn_parts(faces: Faces) -> pd.Series:
+def _drawn_parts(faces: Faces) -> list[str]:
     """A tenth of the groups (at least one) to test, another to validation, the others to learn."""
     belongs = groups(faces)
     shuffled = np.random.default_rng(SPLIT_VERSION).permutation(np.unique(belongs))
     tenth = max(1, len(shuffled) // 10)
-    names = ["test"] * tenth + ["validation"] * tenth
-    return pd.Series(belongs).map(dict(zip(shuffled, names, strict=False))).fillna("learning")
+    held = dict.fromkeys(shuffled[:tenth], "test")
+    held |= dict.fromkeys(shuffled[tenth : 2 * tenth], "validation")
+    return [held.get(group, "learning") for group in belongs]
 
 
 def paper_sample(

@@ -174,7 +174,7 @@ def work(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def real_faces(tmp_path_factory) -> data.Faces:
-    """The real FER+, decoded once for all tests (7 seconds)."""
+    """The real FER+, decoded once for all tests (15 seconds)."""
     if not REAL.exists():
         pytest.skip("the real FER+ is not there: point FER_DATA at it")
     with pytest.MonkeyPatch.context() as patch:
