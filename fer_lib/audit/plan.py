@@ -1,6 +1,7 @@
 """Which networks chapter 5 trains in each profile. No torch in here: a run is planned quickly."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from fer_lib import config
 from fer_lib.config import Config, Recipe
@@ -47,3 +48,12 @@ def recipes(settings: Config, data: str) -> list[Recipe]:
         for arm in PLANS[settings.profile]
         for n in range(arm.trainings)
     ]
+
+
+def label(recipe: Recipe) -> str:
+    """A training in a legend: "as run, width 1/8"."""
+    width = Fraction(recipe.model.width).limit_denominator(64)
+    words = [recipe.network.replace("as-run", "as run"), f"width {width}"]
+    words += ["augmented"] * recipe.training.augmented
+    words += [f"seed {recipe.seed}"] * (recipe.seed > recipe.part.seed)
+    return ", ".join(words)

@@ -3,8 +3,8 @@
 The paper's PDF (authors' repository, commit 085752d5) holds these pictures without loss, as the
 code drew them: ten faces, each raw, noisy, and as the network's output. Most raw faces can be found
 in FER+, so the SSIM of the pictures themselves can be set beside the ten printed values.
-`python -m fer_lib.audit.printed PDF DATA` measures again what stands in printed.csv: numbers only,
-since the authors' repository has no licence.
+`python docs/paper_figures.py PDF DATA` measures again what stands in paper_figures.csv: numbers
+only, since the authors' repository has no licence.
 """
 
 import re
@@ -19,9 +19,10 @@ import torch.nn.functional as F
 from PIL import Image
 
 from fer_lib import data, metrics, paper, pipeline
+from fer_lib.audit import remarks
 from fer_lib.tools import files
 
-TABLE = Path(__file__).with_name("printed.csv")
+TABLE = Path(__file__).with_name("paper_figures.csv")
 #: matplotlib's `subplots(3, 10, figsize=(25, 4))` at 100 dots an inch: left end and step of the
 #: columns, top and step of the rows, and the side of a face, in pixels.
 LEFT, ACROSS, TOP, DOWN, SIDE = 349.303, 197.034, 48.0, 108.706, 91
@@ -72,10 +73,9 @@ def measure(drawn: list[np.ndarray], faces: data.Faces) -> pd.DataFrame:
     """One row a face of the pictures `drawn`, one picture a noise factor.
 
     level, place (0 to 9), id of the face in FER+ (-1 if it was not found), mirrored, the printed
-    SSIM, and the mean brightness of raw, noisy and output as shown. For faces that were found, SSIM
-    of three pairs: `code`, what the authors' code compares, the output in [0, 1] with the raw face
-    in [-1, 1]; `blind`, the reading that our blind search had put first, the noisy image in place
-    of the output; `shown`, output and raw face, both as shown.
+    SSIM, and the columns of `remarks.look`. For faces that were found, SSIM of two pairs: `code`,
+    what the authors' code compares, the output in [0, 1] with the raw face in [-1, 1]; `search`,
+    the reading that our blind search had put first, with the noisy image in place of the output.
     """
     clean = pipeline.to_unit(torch.tensor(np.asarray(faces.images)))
     shown = F.interpolate(pipeline.normalise(clean).clamp(0, 1), size=SMALL, mode="area")
@@ -83,33 +83,25 @@ def measure(drawn: list[np.ndarray], faces: data.Faces) -> pd.DataFrame:
     for level, picture in zip(paper.LEVELS, drawn, strict=True):
         for place, printed in enumerate(paper.SSIM_SAMPLES[level]):
             raw, noisy, output = (crop(picture, row, place) for row in range(3))
-            light = {"raw": raw, "noisy": noisy, "output": output}
             row = {"level": level, "place": place, "id": -1, "mirrored": False, "printed": printed}
-            row |= {name: image.mean().item() for name, image in light.items()}
+            row |= {k: v.item() for k, v in remarks.look(raw, noisy, output).items()}
             if match := find(raw, shown):
                 position, row["mirrored"] = match
                 row["id"] = faces.rows["id"].iloc[position]
                 face = _as_they_had_it(faces.images[position])
-                row |= _scores(noisy, output, face.flip(-1) if row["mirrored"] else face)
+                face = face.flip(-1) if row["mirrored"] else face
+                row["code"] = metrics.ssim(output, face, 1.0, "gaussian").item()
+                row["search"] = metrics.ssim(noisy, face, 2.0).item()
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _as_they_had_it(face: np.ndarray) -> torch.Tensor:
-    """A face (48, 48) in [-1, 1] (1, 3, 96, 96), enlarged and reduced as the authors' faces were."""
+    """A face (48, 48) as the authors' network saw it: (1, 3, 96, 96) in [-1, 1]."""
     stored = Image.fromarray(face).resize((STORED, STORED), Image.Resampling.BICUBIC)
     resized = stored.resize((pipeline.SIZE, pipeline.SIZE), Image.Resampling.BILINEAR)
     images = pipeline.to_unit(torch.from_numpy(np.array(resized))[None])
     return pipeline.to_rgb(pipeline.normalise(images))
-
-
-def _scores(noisy: torch.Tensor, output: torch.Tensor, face: torch.Tensor) -> dict[str, float]:
-    pairs = {
-        "code": (output, face, 1.0, "gaussian"),
-        "blind": (noisy, face, 2.0, "uniform"),
-        "shown": (output, face.clamp(0, 1), 1.0, "gaussian"),
-    }
-    return {name: metrics.ssim(*pair).item() for name, pair in pairs.items()}
 
 
 def main() -> None:

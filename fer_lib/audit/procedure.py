@@ -1,0 +1,157 @@
+"""How the authors' code tests a network, and the same test with each of its slips undone.
+
+Implemented from the description in chapter 5, of commit 2eefa1ee of the authors' repository.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib import evaluation, metrics, noise, pipeline, stats
+from fer_lib.noise import PROTOCOLS
+from fer_lib.tools.progress import Progress
+
+BATCH = 64  # images of the one batch that the code tests
+TEN = 10  # images in a mean of table I
+#: Clean and noisy images meet the network as they are: (N, 3, 96, 96) in [-1, 1].
+AS_THEY_ARE = PROTOCOLS["the paper's noise"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure:
+    """How a network is trained and tested. The defaults are the authors' code.
+
+    network: of `config.NETWORKS`; the two differ in the output layer. lowest: noisy images are
+    clamped to [lowest, 1]; clean ones are in [-1, 1]. strength: the noise's standard deviation for
+    factor 1; on images in [-1, 1] it is 2 where the factor is meant for [0, 1]. mixed: the output
+    clamped to [0, 1] is compared with the clean image in [-1, 1], SSIM with a Gaussian window; else
+    both in [0, 1], SSIM with a 7x7 window, as in chapter 4. sampled: SSIM of ten images and MSE of
+    one batch; else of all. divided: the MSE is divided by the number of batches.
+    """
+
+    network: str = "as-run"
+    lowest: float = 0.0
+    strength: float = 1.0
+    mixed: bool = True
+    sampled: bool = True
+    divided: bool = True
+
+
+#: What is undone, in this order: slips, and one choice (the noise's unit).
+STEPS = {
+    "output layer with the images' range": {"network": "range-matched"},
+    "noisy image clamped to the images' range": {"lowest": -1.0},
+    "noise factor in units of [0, 1]": {"strength": 2.0},
+    "both images in [0, 1], 7×7 window": {"mixed": False},
+    "all test images": {"sampled": False},
+    "MSE not divided": {"divided": False},
+}
+FIRST = "the authors' code"
+
+
+def rungs() -> list[tuple[str, str, Procedure]]:
+    """(way, rung, procedure): the authors' code, then each step, on top of those before it
+    ("cumulative") and by itself ("alone")."""
+    changes = {FIRST: {}} | STEPS
+    so_far = itertools.accumulate(changes.values(), dict.__or__)
+    chain = [("cumulative", name, Procedure(**c)) for name, c in zip(changes, so_far, strict=True)]
+    return [*chain, *(("alone", name, Procedure(**change)) for name, change in changes.items())]
+
+
+def clean_images(faces: np.ndarray) -> torch.Tensor:
+    """The clean images (N, 3, 96, 96) in [-1, 1] of faces, uint8 (N, 48, 48)."""
+    return AS_THEY_ARE.reference(pipeline.to_unit(torch.tensor(faces)))
+
+
+def noisy_images(clean: torch.Tensor, procedure: Procedure, level: float, ids, seed: int):
+    """What the network is given: noise on each channel of clean (N, 3, 96, 96), then the clamp."""
+    noisy = noise.add(clean, procedure.strength * level, ids, seed)
+    return noisy.clamp(procedure.lowest, 1)
+
+
+def outputs(model: torch.nn.Module, noisy: torch.Tensor) -> torch.Tensor:
+    """The network's outputs in eval mode, (N, 3, 96, 96), not clamped."""
+    return evaluation.network(model)(noisy, AS_THEY_ARE, 0.0)
+
+
+def compare(output: torch.Tensor, clean: torch.Tensor, procedure: Procedure) -> dict:
+    """`ssim` and `mse` of each output with its clean image in [-1, 1], both (N, 3, 96, 96)."""
+    if procedure.mixed:
+        ssim = metrics.ssim(output.clamp(0, 1), clean, 1.0, window="gaussian")
+        return {"ssim": ssim, "mse": metrics.mse(output, clean)}
+    output, clean = pipeline.denormalise(output).clamp(0, 1), pipeline.denormalise(clean)
+    return {"ssim": metrics.ssim(output, clean, 1.0), "mse": metrics.mse(output, clean)}
+
+
+def score(
+    model: torch.nn.Module,
+    faces: np.ndarray,
+    ids: np.ndarray,
+    procedure: Procedure,
+    *,
+    levels: Sequence[float],
+    seed: int,
+) -> pd.DataFrame:
+    """One row a level and face, uint8 (N, 48, 48): level, id, ssim, mse (not divided)."""
+    clean, tables = clean_images(faces), []
+    for level in levels:
+        output = outputs(model, noisy_images(clean, procedure, level, ids, seed))
+        tables.append(
+            pd.DataFrame({"level": level, "id": ids, **compare(output, clean, procedure)})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.DataFrame:
+    """One row a level: ssim and mse over all images of `score`, with 95% intervals (_lo, _hi), and
+    `batches`, the number that the MSE was divided by.
+
+    The interval is what the procedure's own sample leaves open: of the mean of ten images for SSIM
+    and of a batch for MSE, drawn `resamples` times, or of the mean of all.
+    """
+    rows = []
+    for level, group in scores.groupby("level"):
+        batches = math.ceil(len(group) / BATCH) if procedure.divided else 1
+        numbers = {"ssim": group["ssim"].to_numpy(), "mse": group["mse"].to_numpy() / batches}
+        row = {"level": level, "batches": batches}
+        for (name, values), size in zip(numbers.items(), (TEN, BATCH), strict=True):
+            mean, low, high = stats.mean(values).values
+            if procedure.sampled:
+                means = stats.subset_means(values, min(size, len(values)), resamples)
+                low, high = np.quantile(means, [(1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2])
+            row |= {name: mean, f"{name}_lo": low, f"{name}_hi": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ladder(
+    models: Mapping[str, torch.nn.Module],
+    faces: np.ndarray,
+    ids: np.ndarray,
+    *,
+    levels: Sequence[float],
+    seed: int,
+    resamples: int,
+) -> pd.DataFrame:
+    """From the printed number to the honest one: `summarise` of every rung, with `way`, `rung`.
+
+    models: "as-run" and "range-matched", trained on other faces than these.
+    """
+    steps, scores, tables = rungs(), {}, []
+    with Progress("ladder", len(steps)) as bar:
+        for way, rung, procedure in steps:
+            case = replace(procedure, sampled=True, divided=True)  # decides no image's score
+            if case not in scores:
+                scores[case] = score(
+                    models[case.network], faces, ids, case, levels=levels, seed=seed
+                )
+            tables.append(summarise(scores[case], procedure, resamples))
+            tables[-1].insert(0, "rung", rung)
+            tables[-1].insert(0, "way", way)
+            bar.advance(rung)
+    return pd.concat(tables, ignore_index=True)

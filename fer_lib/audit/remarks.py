@@ -1,0 +1,119 @@
+"""The paper's remarks on its pictures: which follow from the code, and which do not.
+
+"Shown" is what matplotlib shows of a float image: what lies outside [0, 1] is cut off. Verdicts are
+made of our network's images and, where these allow it, of the paper's own figures in the same way.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib import metrics, stats
+from fer_lib.audit import procedure
+from fer_lib.audit.procedure import Procedure
+
+FOLLOWS, PARTLY, NOT = "follows", "follows in part", "does not follow"
+BLACK = 8 / 255  # what is shown darker than this is black to a reader
+ALIKE = 0.9  # SSIM of two shown images from which on signs of processing are little
+COARSER = 1.5  # times the noise's spacing from which on what is left of it looks like dots
+OURS, THEIRS = "our network", "the paper's figures"
+
+
+def looks(model, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int) -> pd.DataFrame:
+    """How images look as shown, one row a level and face, uint8 (N, 48, 48).
+
+    level, id; the columns of `look`; `spacing` and `noise_spacing`, of what is wrong in all outputs
+    of the level, and of the noise.
+    """
+    clean, tables = procedure.clean_images(faces), []
+    for level in levels:
+        noisy = procedure.noisy_images(clean, Procedure(), level, ids, seed)
+        output, raw = procedure.outputs(model, noisy).clamp(0, 1), clean.clamp(0, 1)
+        row = {"level": level, "id": ids, **look(raw, noisy, output)}
+        row |= {"spacing": spacing(output - raw), "noise_spacing": spacing(noisy - raw)}
+        tables.append(pd.DataFrame(row))
+    return pd.concat(tables, ignore_index=True)
+
+
+def look(raw: torch.Tensor, noisy: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of images (N, 3, H, W) in [0, 1]: mean brightness `raw`, `noisy`, `output`; shares of black
+    pixels `raw_black`, `output_black`; and `shown`, SSIM of output and raw."""
+    light = {"raw": raw, "noisy": noisy, "output": output}
+    dark = {f"{k}_black": (v < BLACK).double() for k, v in light.items() if k != "noisy"}
+    means = {name: images.double().mean(dim=(1, 2, 3)) for name, images in (light | dark).items()}
+    return means | {"shown": metrics.ssim(output, raw, 1.0, window="gaussian")}
+
+
+def spacing(errors: torch.Tensor) -> float:
+    """Pixels from one spot to the next in errors (N, C, H, W): one over the mean frequency of their
+    power, below half a cycle per pixel. 0 where there are no errors."""
+    centred = errors.double() - errors.double().mean(dim=(2, 3), keepdim=True)
+    power = torch.fft.fft2(centred).abs().square().mean(dim=(0, 1)).numpy()
+    down, across = map(np.fft.fftfreq, errors.shape[-2:])
+    frequency = np.hypot(down[:, None], across)
+    power = np.where(frequency < 0.5, power, 0)
+    return float(power.sum() / (power * frequency).sum()) if power.any() else 0.0
+
+
+def verdicts(
+    table: pd.DataFrame, figures: pd.DataFrame, mixed: pd.DataFrame, matched: pd.DataFrame
+) -> pd.DataFrame:
+    """One row a remark and source: claim (its number in docs/claims.md), remark, source, verdict,
+    evidence.
+
+    table: of `looks`. figures: docs/paper_figures.csv. mixed, matched: `procedure.score` of one
+    network, the images compared in mixed ranges and in one.
+    """
+    both = ((table, OURS), (figures, THEIRS))
+    rows = [(*f(t), source) for f in (_brighter, _untouched, _revealed) for t, source in both]
+    rows += [(*_spots(table), OURS), (*_negative(mixed, matched), OURS)]
+    columns = ["claim", "remark", "verdict", "evidence", "source"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _brighter(table: pd.DataFrame) -> tuple:
+    words, found = [], []
+    for against in ("raw", "noisy"):
+        words.append(f"than the {against} image:")
+        for level, rows in table[table["level"] > 0].groupby("level"):
+            gap = stats.difference(rows["output"].to_numpy(), rows[against].to_numpy())
+            found.append(stats.verdict(gap, "brighter", "darker"))
+            words.append(f"{found[-1]} at {level:g};")
+    holds = [word == "brighter" for word in found]
+    verdict = FOLLOWS if all(holds) else PARTLY if any(holds) else NOT
+    return 21, "outputs seem brighter than the input", verdict, " ".join(words).rstrip(";")
+
+
+def _untouched(table: pd.DataFrame) -> tuple:
+    means = table.groupby("level")["shown"].mean()
+    (first, low), level = means.iloc[:2], means.index[1]
+    evidence = f"SSIM of output and raw image, as shown: {low:.2f}, without noise {first:.2f}"
+    remark = f"little to no signs of image processing at {level:g}"
+    return 15, remark, FOLLOWS if low >= ALIKE else NOT, evidence
+
+
+def _revealed(table: pd.DataFrame) -> tuple:
+    black = table.groupby("level")[["raw_black", "output_black"]].mean().iloc[1]
+    evidence = "shown black: {:.0%} of the raw image, {:.0%} of the output".format(*black)
+    verdict = FOLLOWS if black["output_black"] < black["raw_black"] else NOT
+    return (
+        16,
+        f"features hidden by low illumination are revealed at {black.name:g}",
+        verdict,
+        evidence,
+    )
+
+
+def _spots(table: pd.DataFrame) -> tuple:
+    means = table.groupby("level")[["spacing", "noise_spacing"]].mean().iloc[-1]
+    evidence = "pixels from spot to spot: {:.1f} in the output, {:.1f} in the noise".format(*means)
+    verdict = FOLLOWS if means["spacing"] > COARSER * means["noise_spacing"] else NOT
+    return 12, f"polka dots at {means.name:g}", verdict, evidence
+
+
+def _negative(mixed: pd.DataFrame, matched: pd.DataFrame) -> tuple:
+    slip, none = ((scores["ssim"] < 0).mean() for scores in (mixed, matched))
+    evidence = f"below 0: {slip:.1%} of values in mixed ranges, {none:.1%} in one range"
+    return 22, "negative SSIM comes from brightness", FOLLOWS if slip > none else NOT, evidence
