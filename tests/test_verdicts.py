@@ -1,0 +1,227 @@
+"""Every criterion at scores made for it: what the README quotes is decided here."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fer_lib import evaluation, pipeline, verdicts
+from fer_lib.noise import PROTOCOLS
+
+IMAGES = 40
+BASE = np.random.default_rng(0).uniform(0.2, 0.8, IMAGES)  # images differ much more than methods
+
+
+def rows(method: str, gain, *, seed=0, protocol="camera noise", level=0.3) -> pd.DataFrame:
+    """Scores of a method that is better than BASE by `gain`, in both metrics."""
+    named = {"protocol": protocol, "method": method, "seed": seed, "level": level}
+    return pd.DataFrame(named | {"id": range(IMAGES), "ssim": BASE + gain, "mse": 1 - BASE - gain})
+
+
+def trainings(*gains: float, **where) -> pd.DataFrame:
+    """One method whose trainings gain so much over "noisy", on each image about as much."""
+    little = 0.01 * np.random.default_rng(1).standard_normal(IMAGES)
+    parts = [rows("cae", gain + little, seed=seed, **where) for seed, gain in enumerate(gains)]
+    return pd.concat([rows("noisy", 0, **where), *parts])
+
+
+@pytest.mark.parametrize("metric", verdicts.BETTER)
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((0.1,), "effective"),
+        ((0.1, 0.101, 0.099), "effective"),
+        ((-0.1, -0.101, -0.099), "harmful"),
+        ((0.0, 0.0, 0.0), "undecided"),
+        ((0.1, -0.05, 0.02), "undecided"),  # the first training alone is effective
+        ((-0.05, 0.1, 0.02), "undecided"),  # and here harmful
+        ((0.1, 0.02), "undecided"),  # two that agree in sign: too little is known of a third
+    ],
+)
+def test_rq1_is_decided_by_all_trainings_in_either_metric(metric, gains, verdict):
+    table = verdicts.rq1(trainings(*gains), "cae", metric=metric)
+    assert list(table.columns) == verdicts.COLUMNS
+    assert table["verdict"].tolist() == [verdict]
+    assert table["difference"].item() == pytest.approx(
+        verdicts.BETTER[metric] * np.mean(gains), abs=0.01
+    )
+
+
+def test_rq1_asks_at_each_level_and_protocol_and_over_any_baseline():
+    places = list(itertools.product(("camera noise", "noise in [0, 1]"), (0.15, 0.3)))
+    parts = [trainings(0.1, 0.1, protocol=p, level=level) for p, level in places]
+    parts += [rows("blur", 0.2, protocol=p, level=level) for p, level in places]
+    scores = pd.concat(parts)
+    over_noisy, over_blur = (verdicts.rq1(scores, "cae", over=name) for name in ("noisy", "blur"))
+    assert over_noisy["at"].tolist() == ["0.15", "0.3"] * 2
+    assert set(over_noisy["verdict"]) == {"effective"}
+    assert set(over_blur["verdict"]) == {"harmful"}
+    assert set(over_blur["baseline"]) == {"blur"}
+
+
+@pytest.mark.parametrize("metric", verdicts.BETTER)
+def test_rq2_compares_neighbouring_levels_of_all_trainings(metric):
+    gains = {0.0: (0.3, 0.3), 0.15: (0.2, 0.201), 0.5: (0.2, 0.202), 0.8: (0.25, 0.25)}
+    scores = pd.concat([trainings(*gain, level=level) for level, gain in gains.items()])
+    table = verdicts.rq2(scores.sample(frac=1, random_state=0), "cae", metric=metric)
+    assert table["at"].tolist() == ["0 to 0.15", "0.15 to 0.5", "0.5 to 0.8"]
+    assert table["verdict"].tolist() == ["worse", "undecided", "better"]
+    assert (np.sign(table["difference"]) == np.array([-1, 1, 1]) * verdicts.BETTER[metric]).all()
+
+
+def test_answers_hold_both_questions_in_all_metrics():
+    scores = pd.concat([trainings(0.1, 0.1, level=level) for level in (0.15, 0.3)])
+    scores = pd.concat([scores, *(rows("blur", 0.2, level=level) for level in (0.15, 0.3))])
+    table = verdicts.answers(scores, "cae", ("noisy", "blur"))
+    kinds = table[["question", "metric", "baseline"]].drop_duplicates()
+    assert list(kinds.itertuples(index=False, name=None)) == [
+        ("RQ1", "ssim", "noisy"),
+        ("RQ1", "mse", "noisy"),
+        ("RQ1", "ssim", "blur"),
+        ("RQ1", "mse", "blur"),
+        ("RQ2", "ssim", ""),
+        ("RQ2", "mse", ""),
+    ]
+
+
+@pytest.fixture(scope="module")
+def known_methods(pictures) -> pd.DataFrame:
+    """Verdicts on methods whose quality is known, scored for real."""
+    clean = pipeline.to_unit(torch.tensor(pictures))
+    methods = {
+        "ideal": lambda noisy, protocol, level: protocol.reference(clean),
+        "black": lambda noisy, protocol, level: torch.zeros_like(noisy),
+        "nothing": evaluation.nothing,
+        "slightly better": lambda noisy, protocol, level: (
+            0.98 * noisy + 0.02 * protocol.reference(clean)
+        ),
+    }
+    named = {(name, seed): method for name, method in methods.items() for seed in (0, 1)}
+    named["noisy", 0] = evaluation.nothing
+    options = {"methods": named, "levels": (0.0, 0.15, 0.5), "seed": 0}
+    scores = evaluation.score(pictures, np.arange(len(pictures)), **options)
+    tables = [verdicts.answers(scores, name).assign(method=name) for name in methods]
+    return pd.concat(tables)
+
+
+def chosen(table: pd.DataFrame, **where) -> pd.DataFrame:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table)
+    return table
+
+
+@pytest.mark.parametrize("metric", verdicts.BETTER)
+def test_an_ideal_denoiser_is_effective_where_there_is_something_to_remove(known_methods, metric):
+    table = chosen(known_methods, method="ideal", metric=metric)
+    expected = dict.fromkeys(PROTOCOLS, ["undecided", "effective", "effective"])
+    expected["the paper's noise"] = ["effective"] * 3  # its clamp alone does harm
+    for name, answers in expected.items():
+        assert chosen(table, question="RQ1", protocol=name)["verdict"].tolist() == answers
+    assert set(chosen(table, question="RQ2")["verdict"]) == {"undecided"}  # perfect at every level
+
+
+def test_a_black_image_is_harmful(known_methods):
+    for name in ("noise in [0, 1]", "camera noise"):
+        table = chosen(known_methods, method="black", question="RQ1", metric="ssim", protocol=name)
+        assert table["verdict"].tolist() == ["harmful"] * 3
+
+
+def test_doing_nothing_is_neither_and_gets_worse_with_the_level(known_methods):
+    table = chosen(known_methods, method="nothing")
+    gains = chosen(table, question="RQ1")
+    assert set(gains["verdict"]) == {"undecided"}
+    assert gains[["difference", "lo", "hi"]].abs().to_numpy().max() < 1e-12
+    assert set(chosen(table, question="RQ2")["verdict"]) == {"worse"}
+
+
+def test_little_is_enough_if_every_image_gains_it(known_methods):
+    where = {"question": "RQ1", "metric": "ssim", "at": "0.5"}
+    table = chosen(known_methods, method="slightly better", **where)
+    assert table["verdict"].tolist() == ["effective"] * len(PROTOCOLS)
+    assert (table["difference"] < 0.05).all()
+
+
+def test_protocols_with_the_same_verdicts_are_named_together():
+    table = pd.DataFrame(
+        [("a", "0", "harmful"), ("a", "0.3", "effective"), ("a", "0.5", "effective"),
+         ("b", "0", "harmful"), ("b", "0.3", "effective"), ("b", "0.5", "effective"),
+         ("c", "0", "harmful")],
+        columns=["protocol", "at", "verdict"],
+    )  # fmt: skip
+    two = "harmful at 0, effective at 0.3, 0.5"
+    assert verdicts.in_words(table) == f"{two} (*a*, *b*); harmful at 0 (*c*)"
+    assert verdicts.in_words(table[table["protocol"] != "c"]) == f"{two}, in all protocols"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.04321, "p = 0.043"), (2e-5, "p = 2e-05"), (1e-9, "p < 1e-6"), (1, "p = 1")]
+)
+def test_far_tails_of_p_are_not_given_in_digits(p, text):
+    assert verdicts.p_text(p) == text
+
+
+def ablation(*, gains=(0.1, 0.101, 0.099), losses=(0.01, 0.02, 0.03), fall=1.0) -> pd.DataFrame:
+    """Three trainings of both networks: "cae" with an MSE smaller by `gains`; `losses` of the plain
+    ones in the last epoch, and their gradients at the input smaller `fall` times."""
+    little = 0.01 * np.random.default_rng(1).standard_normal(IMAGES)
+    scores = [rows("cae", gain + little, seed=seed) for seed, gain in enumerate(gains)]
+    scores += [rows("cae-plain", 0, seed=seed) for seed in range(3)]
+    history = [
+        ("cae-plain", s, epoch, x / epoch) for s, x in enumerate(losses) for epoch in (0.1, 1)
+    ]
+    history += [("cae", seed, epoch, 9.0) for seed in range(3) for epoch in (0.1, 1)]
+    norms = [
+        (name, seed, epoch, depth, (depth > 2) * 99.0 * (name == "cae-plain") * (epoch > 1)
+         or 0.5 / (fall if name == "cae-plain" and depth <= 2 and epoch == 1 else 1))
+        for name in ("cae", "cae-plain") for seed in range(3) for epoch in (1, 2)
+        for depth in range(1, 9)
+    ]  # fmt: skip
+    return verdicts.ablation(
+        pd.concat(scores),
+        pd.DataFrame(history, columns=["model", "seed", "epoch", "train_loss"]),
+        pd.DataFrame(norms, columns=["model", "seed", "epoch", "depth", "norm"]),
+        constant=0.05,
+    )
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((0.1, 0.101, 0.099), "residuals improve the result"),
+        ((-0.1, -0.101, -0.099), "residuals harm the result"),
+        ((0.1, 0.01, -0.03), "undecided"),
+        ((0.1, 0.02, 0.03), "undecided"),  # three trainings: t = 4.30, not 1.96
+    ],
+)
+def test_residuals_improve_the_result_if_all_trainings_together_say_so(gains, verdict):
+    table = ablation(gains=gains)
+    assert list(table.columns) == ["quantity", "value", "lo", "hi", "verdict"]
+    assert table["verdict"][0] == verdict
+    assert table["value"][0] == pytest.approx(np.mean(gains), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [((0.01, 0.02, 0.049), "learns"), ((0.01, 0.02, 0.05), "does not learn")],
+)
+def test_a_network_learns_if_its_worst_training_beats_a_constant_image(losses, verdict):
+    table = ablation(losses=losses)
+    assert table["verdict"][1] == verdict
+    assert table["value"][1] == pytest.approx(losses[-1] / 0.05)
+
+
+@pytest.mark.parametrize(
+    ("fall", "verdict"),
+    [
+        (9.9, "gradients do not vanish"),
+        (10.1, "gradients vanish without residuals"),
+        (0.05, "gradients do not vanish"),
+    ],
+)
+def test_gradients_vanish_if_they_fall_tenfold_in_the_first_epoch(fall, verdict):
+    table = ablation(fall=fall)
+    assert table["verdict"][2] == verdict
+    assert table["value"][2] == pytest.approx(fall)
