@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib import paper
+from fer_lib import paper, verdicts
 from fer_lib.audit.answer import headline
 from fer_lib.config import REPORTS, ROOT
 from fer_lib.tools import files
 
 START, END = "<!-- results: made by fer_lib.report.summary -->", "<!-- end of results -->"
+
+#: What the paper's questions ask, by the baseline that the network is set against.
+ASKED = {
+    "noisy": "better than doing nothing",
+    "blur": "better than one Gaussian blur",
+    "": "does more noise make it worse",
+}
 
 
 def markdown(folder: Path) -> str:
@@ -45,7 +52,7 @@ def facts(record: dict) -> dict[str, str]:
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:
-    return pd.read_csv(folder / "tables" / f"{name}.csv")
+    return pd.read_csv(folder / "tables" / f"{name}.csv", keep_default_na=False)
 
 
 def _run(record: dict) -> str:
@@ -59,26 +66,12 @@ def _run(record: dict) -> str:
 
 
 def _answers(folder: Path) -> list[str]:
-    """The paper's two questions and its ablation, a line each."""
-    verdicts = _read(folder, "verdicts")
-    asked = {"RQ1": "better than doing nothing", "RQ2": "does more noise make it worse"}
-    lines = []
-    for question, text in asked.items():
-        rows = verdicts[verdicts["question"] == question]
-        lines.append(f"**{question}** ({text}): {_by_protocol(rows)}.")
+    """The paper's two questions, answered by SSIM, and its ablation, a line each."""
+    table, lines = _read(folder, "verdicts"), []
+    table = table[table["metric"] == "ssim"]
+    for (question, baseline), rows in table.groupby(["question", "baseline"], sort=False):
+        lines.append(f"**{question}** ({ASKED[baseline]}): {verdicts.in_words(rows)}.")
     return [*lines, f"**Residuals**: {', '.join(_read(folder, 'ablation_verdict')['verdict'])}."]
-
-
-def _by_protocol(rows: pd.DataFrame) -> str:
-    """The verdicts of each protocol; protocols with the same ones are named together."""
-    same = {}
-    for protocol, verdicts in rows.groupby("protocol", sort=False):
-        parts = verdicts.groupby("verdict", sort=False)["at"].agg(", ".join)
-        answer = ", ".join(f"{verdict} at {at}" for verdict, at in parts.items())
-        same.setdefault(answer, []).append(f"*{protocol}*")
-    if len(same) == 1:
-        return f"{answer}, in all protocols"
-    return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
 
 
 def _field(folder: Path) -> list[str]:
