@@ -59,7 +59,8 @@ install() {
     say "Installing requirements.lock into $(dirname "$(dirname "$python")") (downloads $size; once)"
     "$python" -m pip install -q --disable-pip-version-check -r "$root/requirements.lock" >&2 \
         || fail "pip could not install requirements.lock: see above"
-    "$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2 \
+    # From inside: pip takes brackets at the end of a path for extras.
+    (cd "$root" && "$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .) >&2 \
         || fail "pip could not install fer_lib: see above"
     printf '%s\n' "$want" >"$stamp"
 }

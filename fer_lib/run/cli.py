@@ -140,7 +140,7 @@ def _dataset() -> dict[str, str]:
     if not folder.exists():
         from fer_lib import data
 
-        print("decoding the faces, once", file=sys.stderr)
+        print("decoding the faces, once", flush=True)
         data.prepare()
     meta = json.loads((folder / "meta.json").read_text())
     return {"name": meta["name"], "checksum": meta["checksum"]}

@@ -36,8 +36,9 @@ class Progress:
         self.done += 1
         self.bar.set_postfix_str(status, refresh=False)
         self.bar.update()
-        if self.file and time.monotonic() - self.last >= EVERY:
-            self.last = time.monotonic()
+        now = time.monotonic()
+        if self.file and now - self.last >= EVERY:
+            self.last = now
             pace = (self.last - self.start) / (self.done - self.first)
             left = pace * (self.total - self.done)
             Path(self.file).write_text(f"{self.done / self.total:.4f} {left:.0f} {self.what}")

@@ -1,0 +1,75 @@
+"""A notebook is executed whole or leaves no result but what ran before the failure."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from fer_lib.config import UserError
+from fer_lib.run import asked, chapters, execute
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """A notebook that fails unless its parameter is positive, in a path that a person may have."""
+    new = nbformat.v4
+    parameters = new.new_code_cell("number = 1", metadata={"tags": ["parameters"]})
+    check = 'print("before")\nassert number > 0, "not positive"'
+    cells = [new.new_markdown_cell("# Tiny"), parameters, new.new_code_cell(check)]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+    path = tmp_path / "it's {x} [2]" / "tiny.ipynb"
+    path.parent.mkdir()
+    nbformat.write(new.new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+def test_a_failure_of_several_lines_is_told_in_one(source, tmp_path, monkeypatch):
+    def failing(source, target, parameters):
+        raise PapermillExecutionError(2, 2, "", "ValueError", "first line\n\nsecond line", [])
+
+    monkeypatch.setattr(execute, "_papermill", failing)
+    with pytest.raises(UserError) as error:
+        execute.execute(source, tmp_path / "out" / "tiny.ipynb", {}, note=dict)
+    assert "ValueError: first line" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_failing_notebook_leaves_no_result_but_what_ran_before_it(source):
+    target = source.parent / "out" / "tiny.ipynb"
+    with pytest.raises(UserError) as error:
+        execute.execute(source, target, {"number": -1}, note=dict)
+    (left,) = target.parent.iterdir()
+    assert left.name == "tiny.failed.ipynb"
+    assert "before" in left.read_text()
+    message = str(error.value)
+    assert message.startswith("tiny.ipynb, cell ")
+    assert all(word in message for word in ("AssertionError", "not positive", left.name))
+
+    execute.execute(source, target, {"number": 2}, note=lambda: {"command": "./run_all.sh"})
+    (left,) = target.parent.iterdir()  # the failure is forgotten
+    assert left == target
+    text = target.read_text()
+    executed = json.loads(text)
+    assert "number = 2" in "".join("".join(cell["source"]) for cell in executed["cells"])
+    assert executed["metadata"]["fer_lib"] == {"command": "./run_all.sh"}
+    assert executed["metadata"]["papermill"]["duration"] > 0
+    assert source.parent.name not in text
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_chapter_is_executed_with_the_runs_settings_unless_it_would_come_out_the_same(
+    monkeypatch, tmp_path, made
+):
+    calls, marks, parameters = [], [], {"profile": "smoke", "seed": 4, "seeds": 1}
+    monkeypatch.setattr(execute, "WORK", tmp_path)
+    monkeypatch.setattr(execute, "execute", lambda *words, note: calls.append(words))
+    monkeypatch.setattr(asked, "parameters", lambda run: parameters)
+    monkeypatch.setattr(asked, "is_made", lambda run, chapter: made)
+    monkeypatch.setattr(asked, "mark", lambda run, chapter: marks.append(chapter.number))
+    execute.chapter("orl-smoke", "02")
+    source, target = chapters.find("02").source, tmp_path / "orl-smoke" / "02_training.ipynb"
+    assert calls == ([] if made else [(source, target, parameters)])
+    assert marks == ["02"]

@@ -1,0 +1,142 @@
+"""A person sees one line and every error; an interrupted run leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fer_lib.config import ROOT, UserError
+from fer_lib.run import step, watch
+
+RUN = "orl-smoke"
+TITLES = {"04": "04 Noise evaluation", "cae-0123": "cae, 30 epochs, seed 0"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    for module in (step, watch):
+        monkeypatch.setattr(module, "WORK", tmp_path)
+    folder = tmp_path / RUN
+    (folder / "progress").mkdir(parents=True)
+    return folder
+
+
+def follow(code: str) -> int:
+    return watch.follow([sys.executable, "-c", code], RUN, TITLES)
+
+
+def test_only_errors_are_shown_and_everything_is_kept(folder, capsys):
+    text = "note\nerror: 04.ipynb, cell 3: no\nmore"
+    assert follow(f"import sys; print({text!r}); sys.exit(3)") == 3
+    assert capsys.readouterr().err == "error: 04.ipynb, cell 3: no\n"
+    assert (folder / "log.txt").read_text() == f"{text}\n"
+
+
+def test_a_failure_that_says_nothing_is_told_by_its_last_words(folder, capsys):
+    assert follow("import sys; sys.exit('snakemake: error: unknown argument --jbos')") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: snakemake: error: unknown argument --jbos (see ")
+    assert line.endswith("log.txt)")
+
+
+def test_a_log_gets_a_line_for_every_step_that_ends(folder, capsys):
+    code = "import time\nprint('total   3', flush=True)\nfor n in (1, 2, 3):\n"
+    code += "    print(f'{n} of 3 steps (9%) done', flush=True); time.sleep(1.2)"
+    assert follow(code) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" steps")[0] for line in lines] == ["1 of 3", "2 of 3", "3 of 3"]
+
+
+def test_the_line_says_what_runs_how_far_and_how_long(folder):
+    view = watch._View(RUN, TITLES, iter([]))
+    view.done, view.total, view.start = 1, 4, time.monotonic() - 600
+    (folder / "progress" / "04").write_text("0.4000 95 scoring")
+    (folder / "progress" / "cae-0123").write_text("0.6000 7500 training cae-0123")
+    left, *steps = view._text().split(" · ")
+    assert left == "1 of 4 steps done, about 10 min left"
+    assert steps == [
+        "04 Noise evaluation: scoring 40%, 2 min left",
+        "cae, 30 epochs, seed 0: 60%, 2 h 05 min left",
+    ]
+    (folder / "progress" / "04").write_text("")
+    assert "04 Noise evaluation ·" in view._text()
+
+
+def test_an_interrupt_ends_all_that_was_started(tmp_path):
+    """Also a child that takes no hint, as a kernel in the middle of a computation."""
+    (tmp_path / RUN).mkdir()
+    stubborn = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    stubborn += "print('on', flush=True); time.sleep(99)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {stubborn!r}])"
+    code = (
+        "import signal, sys; from fer_lib.run import watch; watch.PATIENCE = 0.5\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"watch.follow([sys.executable, '-c', {child!r}], {RUN!r}, {{}})"
+    )
+    environment = os.environ | {"FER_WORK": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
+    log = tmp_path / RUN / "log.txt"
+    wait_until(lambda: log.exists() and "on" in log.read_text())
+    assert running(stubborn)
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    wait_until(lambda: not running(stubborn))
+
+
+def running(code: str) -> bool:
+    """Whether a process was started with just this code (on Linux)."""
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return any(line.split(b"\0")[2:3] == [code.encode()] for line in lines)
+
+
+def wait_until(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+# --- a step --------------------------------------------------------------------------------------
+
+
+def failing(error: Exception):
+    def fail(run, name):
+        raise error
+
+    return fail
+
+
+def test_a_mistake_is_told_in_one_line(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x", RUN, "04"])
+    assert step.main(failing(UserError("what, where, what to do"))) == 1
+    assert capsys.readouterr().err == "error: what, where, what to do\n"
+
+
+def test_a_bug_is_told_in_one_line_after_its_traceback(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x", RUN, "04"])
+    assert step.main(failing(ZeroDivisionError("first\nsecond"))) == 1
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("error: 04: ZeroDivisionError: first second (see ")
+
+
+def test_a_step_has_its_threads_and_its_progress_only_while_it_runs(folder, monkeypatch):
+    seen = {}
+
+    def started(command, env, **options):
+        seen.update(command=command[1:], there=Path(env["FER_PROGRESS"]).exists(), **env)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", started)
+    with pytest.raises(KeyboardInterrupt):
+        step.start("train", RUN, "cae-0123", 2)
+    assert seen["command"] == ["-m", "fer_lib.run.train", RUN, "cae-0123"]
+    assert seen["there"]
+    assert seen["OMP_NUM_THREADS"] == "2"
+    assert seen["FER_PROGRESS"] == str(folder / "progress" / "cae-0123")
+    assert list((folder / "progress").iterdir()) == []
