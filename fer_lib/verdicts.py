@@ -16,6 +16,12 @@ from fer_lib.stats import matrix
 #: The sign of a better score. PSNR is not among them: it is infinite where nothing is wrong.
 BETTER = {"ssim": 1, "mse": -1}
 COLUMNS = ["question", "protocol", "metric", "baseline", "at", "difference", "lo", "hi", "verdict"]
+#: What is asked, by baseline.
+ASKED = {
+    "noisy": "better than doing nothing",
+    "blur": "better than one Gaussian blur",
+    "": "does more noise make it worse",
+}
 #: Times by which the first layers' gradients must be smaller before they count as vanished.
 VANISHED = 10
 ONE_TRAINING = "One training: the intervals leave out what training varies."
@@ -59,7 +65,7 @@ def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFr
     one below; undecided unless the interval of the paired difference is clear of zero.
 
     Returns a table of COLUMNS, one row a protocol and pair of neighbouring levels; the difference
-    is of `metric`, higher level minus lower. The baseline is empty.
+    is of `metric`, higher level minus lower; the baseline is empty.
     """
     rows = []
     for protocol, group in scores.groupby("protocol", sort=False):
@@ -76,7 +82,14 @@ def _row(question, protocol, metric, baseline, at, ours, theirs, words) -> tuple
     return question, protocol, metric, baseline, at, *gap.values, verdict
 
 
-def in_words(rows: pd.DataFrame) -> str:
+def sentences(answers: pd.DataFrame, metric: str = "ssim") -> list[str]:
+    """What `answers` says by one metric, in Markdown, a line for each question and baseline."""
+    chosen = answers[answers["metric"] == metric]
+    groups = chosen.groupby(["question", "baseline"], sort=False)
+    return [f"**{name}** ({ASKED[over]}): {_by_protocol(rows)}." for (name, over), rows in groups]
+
+
+def _by_protocol(rows: pd.DataFrame) -> str:
     """The verdicts of one question; protocols with the same ones are named together."""
     same = {}
     for protocol, verdicts in rows.groupby("protocol", sort=False):

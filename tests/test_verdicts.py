@@ -144,16 +144,21 @@ def test_little_is_enough_if_every_image_gains_it(known_methods):
     assert (table["difference"] < 0.05).all()
 
 
-def test_protocols_with_the_same_verdicts_are_named_together():
-    table = pd.DataFrame(
-        [("a", "0", "harmful"), ("a", "0.3", "effective"), ("a", "0.5", "effective"),
-         ("b", "0", "harmful"), ("b", "0.3", "effective"), ("b", "0.5", "effective"),
-         ("c", "0", "harmful")],
-        columns=["protocol", "at", "verdict"],
-    )  # fmt: skip
+def test_every_question_is_a_sentence_and_protocols_with_the_same_verdicts_are_one():
+    cells = [(p, at, v) for p in "ab" for at, v in (("0", "harmful"), ("0.3", "effective"))]
+    cells += [("a", "0.5", "effective"), ("b", "0.5", "effective"), ("c", "0", "harmful")]
+    over_noisy = pd.DataFrame(cells, columns=["protocol", "at", "verdict"])
+    over_noisy = over_noisy.assign(question="RQ1", baseline="noisy", metric="ssim")
+    over_blur = over_noisy[over_noisy["protocol"] != "c"].assign(baseline="blur")
+    by_mse = over_noisy.assign(metric="mse", verdict="undecided")
+    rq2 = pd.DataFrame({"protocol": ["a"], "at": "0 to 0.3", "verdict": "worse", "metric": "ssim"})
+    table = pd.concat([over_noisy, by_mse, over_blur, rq2.assign(question="RQ2", baseline="")])
     two = "harmful at 0, effective at 0.3, 0.5"
-    assert verdicts.in_words(table) == f"{two} (*a*, *b*); harmful at 0 (*c*)"
-    assert verdicts.in_words(table[table["protocol"] != "c"]) == f"{two}, in all protocols"
+    assert verdicts.sentences(table) == [
+        f"**RQ1** (better than doing nothing): {two} (*a*, *b*); harmful at 0 (*c*).",
+        f"**RQ1** (better than one Gaussian blur): {two}, in all protocols.",
+        "**RQ2** (does more noise make it worse): worse at 0 to 0.3, in all protocols.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,6 @@ from fer_lib.tools import files
 
 START, END = "<!-- results: made by fer_lib.report.summary -->", "<!-- end of results -->"
 
-#: What the paper's questions ask, by the baseline that the network is set against.
-ASKED = {
-    "noisy": "better than doing nothing",
-    "blur": "better than one Gaussian blur",
-    "": "does more noise make it worse",
-}
-
 
 def markdown(folder: Path) -> str:
     """The results in the report `folder`: what ran, what it says about the paper, the best methods.
@@ -66,12 +59,10 @@ def _run(record: dict) -> str:
 
 
 def _answers(folder: Path) -> list[str]:
-    """The paper's two questions, answered by SSIM, and its ablation, a line each."""
-    table, lines = _read(folder, "verdicts"), []
-    table = table[table["metric"] == "ssim"]
-    for (question, baseline), rows in table.groupby(["question", "baseline"], sort=False):
-        lines.append(f"**{question}** ({ASKED[baseline]}): {verdicts.in_words(rows)}.")
-    return [*lines, f"**Residuals**: {', '.join(_read(folder, 'ablation_verdict')['verdict'])}."]
+    """The paper's two questions and its ablation, a line each."""
+    residuals = ", ".join(_read(folder, "ablation_verdict")["verdict"])
+    answers = verdicts.sentences(_read(folder, "verdicts"))
+    return [*answers, f"**Residuals**: {residuals}."]
 
 
 def _field(folder: Path) -> list[str]:
