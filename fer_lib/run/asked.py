@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fer_lib import report
-from fer_lib.config import REPORTS, ROOT, WORK, Config, Recipe
+from fer_lib.config import REPORTS, ROOT, SPLIT_VERSION, WORK, Config
 from fer_lib.run.chapters import CHAPTERS, WINGS, Chapter
 from fer_lib.tools import files, weights
 
@@ -32,48 +32,44 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
     data: name and checksum of the data set. Returns a title for people of every step of the
     workflow. Unchanged files keep their dates. Raises UserError for a damaged file of weights.
     """
-    folder = WORK / run
+    folder, titles = WORK / run, {"report": "the pages"}
     recipes = {name: wing.recipes(settings, data["checksum"]) for name, wing in WINGS.items()}
+    stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
+    published = weights.index()
+    for key, recipe in stages.items():
+        start = recipe.start.key if recipe.start else None
+        facts = {"threads": recipe.training.threads, "start": start, "recipe": recipe}
+        _write(folder / "trainings" / f"{key}.json", facts)
+        trained = folder / "trained" / key
+        if not (key in published or weights.finished(key)):
+            trained.unlink(missing_ok=True)
+        elif not trained.exists():  # a mark keeps its date
+            files.write_text(trained, "")
+        titles[key] = f"{recipe.network}, {recipe.training.epochs} epochs, seed {recipe.seed}"
     for chapter in CHAPTERS:
         trainings = sorted({r.key for name in chapter.trainings for r in recipes[name]})
-        decides = _decides(settings, ("core", *chapter.wings), data)
-        decides |= {"notebook": _digest(chapter.source), "trainings": trainings}
+        decides = {"notebook": _digest(chapter.source), "trainings": trainings}
+        decides |= _decides(settings, ("core", *chapter.wings), data)
         _write(folder / "asked" / f"{chapter.number}.json", decides)
-        _keep(folder / "made" / f"{chapter.number}.json", is_made(run, chapter))
+        if is_made(run, chapter):
+            mark(run, chapter)
+        else:
+            (folder / "made" / f"{chapter.number}.json").unlink(missing_ok=True)
+        titles[chapter.number] = f"{chapter.number} {chapter.title}"
     template = {path.name: _digest(path) for path in sorted(TEMPLATE.iterdir())}
-    decides = _decides(settings, tuple(WINGS), data) | {"report": report.VERSION}
-    _write(folder / "asked" / "report.json", decides | {"template": template})
+    decides = {"report": report.VERSION, "template": template}
+    _write(folder / "asked" / "report.json", decides | _decides(settings, tuple(WINGS), data))
     pages = ["index.html", "run.json", *(f"{chapter.name}.html" for chapter in CHAPTERS)]
-    _keep(folder / "made" / "report.json", all((REPORTS / run / page).exists() for page in pages))
-    stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
-    _write_trainings(folder, stages)
-    titles = {chapter.number: f"{chapter.number} {chapter.title}" for chapter in CHAPTERS}
-    for key, recipe in stages.items():
-        titles[key] = f"{recipe.network}, {recipe.training.epochs} epochs, seed {recipe.seed}"
-    return titles | {"report": "the pages"}
+    if not all((REPORTS / run / page).exists() for page in pages):
+        (folder / "made" / "report.json").unlink(missing_ok=True)
+    return titles
 
 
 def _decides(settings: Config, wings: tuple[str, ...], data: dict[str, str]) -> dict:
     """Versions and settings of `wings`, and the data."""
     plans = {name: WINGS[name].PLANS[settings.profile] for name in wings if name != "core"}
-    return {
-        "versions": {name: WINGS[name].VERSION for name in wings},
-        "settings": {"core": settings, **plans},
-        "data": data,
-    }
-
-
-def _write_trainings(folder: Path, recipes: dict[str, Recipe]) -> None:
-    published = weights.index()
-    (folder / "trained").mkdir(exist_ok=True)
-    for key, recipe in recipes.items():
-        start = recipe.start.key if recipe.start else None
-        facts = {"threads": recipe.training.threads, "start": start, "recipe": recipe}
-        _write(folder / "trainings" / f"{key}.json", facts)
-        ended = key in published or weights.finished(key)
-        if ended:
-            (folder / "trained" / key).touch()
-        _keep(folder / "trained" / key, ended)
+    versions = {name: WINGS[name].VERSION for name in wings} | {"split": SPLIT_VERSION}
+    return {"versions": versions, "settings": {"core": settings, **plans}, "data": data}
 
 
 def _write(path: Path, content: dict) -> None:
@@ -83,15 +79,9 @@ def _write(path: Path, content: dict) -> None:
         files.write_text(path, text)
 
 
-def _keep(mark: Path, there: bool) -> None:
-    if not there:
-        mark.unlink(missing_ok=True)
-
-
 def parameters(run: str) -> dict:
-    """The parameters of every notebook of a run, with the data of the environment."""
-    decides = json.loads((WORK / run / "asked" / "report.json").read_text(encoding="utf-8"))
-    core = decides["settings"]["core"]
+    """The parameters of every notebook of a run; the data is that of the environment."""
+    core = _read(WORK / run / "asked" / "report.json")["settings"]["core"]
     return {name: core[name] for name in ("profile", "seed", "seeds")}
 
 
@@ -99,8 +89,8 @@ def state(run: str, chapter: Chapter) -> dict[str, str]:
     """Digests of what was asked of a chapter and of all tables that it reads or writes, as they are
     now; "" for a file that is not there."""
     tables = {f"{name}.csv": REPORTS / run / "tables" / f"{name}.csv" for name in chapter.tables}
-    asked = WORK / run / "asked" / f"{chapter.number}.json"
-    return {name: _digest(path) for name, path in ({"asked": asked} | tables).items()}
+    asked = {"asked": WORK / run / "asked" / f"{chapter.number}.json"}
+    return {name: _digest(path) for name, path in (asked | tables).items()}
 
 
 def is_made(run: str, chapter: Chapter) -> bool:
@@ -108,14 +98,16 @@ def is_made(run: str, chapter: Chapter) -> bool:
     notebook = WORK / run / f"{chapter.name}.ipynb"
     if not notebook.exists():
         return False
-    metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
-    return metadata.get("fer_lib", {}).get("state") == state(run, chapter)
+    return _read(notebook)["metadata"].get("fer_lib", {}).get("state") == state(run, chapter)
 
 
 def mark(run: str, chapter: Chapter) -> None:
     """Tell the workflow that the chapter is made. What depends on it goes by the mark's content."""
-    text = json.dumps(state(run, chapter), indent=1)
-    files.write_text(WORK / run / "made" / f"{chapter.number}.json", text)
+    _write(WORK / run / "made" / f"{chapter.number}.json", state(run, chapter))
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _digest(path: Path) -> str:

@@ -24,6 +24,8 @@ EPILOG = """examples:
   ./run_all.sh --only 04                         one notebook again
 words after -- go to Snakemake, as in: ./run_all.sh -- --executor slurm --jobs 8"""
 
+OTHER = {"test": ["pytest"], "lab": ["jupyterlab", str(config.NOTEBOOKS)]}
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, list the known words, and exit with 1."""
@@ -65,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
         if words.list:
             return _list()
         _set_environment(words, arguments)
-        return {"run": _run, "test": _test, "lab": _lab}[words.what](words, extra)
+        if words.what != "run":
+            return _python("-m", *OTHER[words.what], *extra)
+        return _run(words, extra)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -172,14 +176,6 @@ def _alone(run: str) -> Iterator[int]:
         except BlockingIOError:
             raise UserError(f"another run of {run} is at work: wait for it or stop it") from None
         yield lock.fileno()
-
-
-def _test(words: argparse.Namespace, extra: list[str]) -> int:
-    return _python("-m", "pytest", *extra)
-
-
-def _lab(words: argparse.Namespace, extra: list[str]) -> int:
-    return _python("-m", "jupyterlab", *extra, str(config.NOTEBOOKS))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -20,10 +21,11 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "pandas", "papermil
 
 def note() -> dict:
     """What to remember of the moment and the machine at which a notebook runs."""
+    # The last commit that changed an ingredient: later ones make no other results.
+    commit = _said("git", "log", "-1", "--format=%H", "--", *INGREDIENTS)
     return {
-        # The last commit that changed an ingredient: later ones make no other results.
-        "commit": _git("log", "-1", "--format=%H", "--", *INGREDIENTS),
-        "clean": not _git("status", "--porcelain", "--", *INGREDIENTS),
+        "commit": commit or "unknown",
+        "clean": bool(commit) and not _said("git", "status", "--porcelain", "--", *INGREDIENTS),
         "hardware": hardware(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
@@ -32,8 +34,14 @@ def note() -> dict:
 
 def hardware() -> dict:
     """Processor, cores, threads (as PyTorch counts them), GPU; loads no PyTorch."""
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": threads, "gpu": _gpu()}
+    linux = Path("/proc/cpuinfo")
+    model = re.search("model name.*: (.*)", linux.read_text()) if linux.exists() else None
+    return {
+        "cpu": model[1] if model else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+        "gpu": _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or None,
+    }
 
 
 def record(run: str) -> dict:
@@ -63,27 +71,10 @@ def _metadata(notebook: Path) -> dict:
     return json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
 
 
-def _git(*words: str) -> str:
+def _said(*command: str) -> str:
+    """What a command prints; nothing where it fails or is not there."""
     try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return ""
     return done.stdout.strip()
-
-
-def _gpu() -> str | None:
-    try:
-        words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip() or None
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
