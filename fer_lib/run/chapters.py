@@ -72,6 +72,7 @@ CHAPTERS = (
         "Do the residual connections help, and do gradients vanish without them?",
         reads=("split", "history", "gradients", "models"),
         writes=("ablation", "ablation_verdict"),
+        trainings=("core",),
     ),
     Chapter(
         "04_noise_evaluation",
