@@ -1,0 +1,94 @@
+"""Figures of the methods: what they must be able to show."""
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.methods import figures, plans
+from fer_lib.noise import NOISES, Noise
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def shown(figure) -> list:
+    return [axis for axis in figure.axes if axis.get_visible()]
+
+
+def table(**columns) -> pd.DataFrame:
+    """All combinations of the values of the columns, with an SSIM and its interval."""
+    rows = pd.DataFrame(itertools.product(*columns.values()), columns=list(columns))
+    ssim = np.linspace(0.4, 0.8, len(rows))
+    rows = rows.assign(ssim=ssim, ssim_lo=ssim - 0.1, ssim_hi=ssim + 0.05)
+    return rows.assign(**{f"ssim_corrected{end}": rows[f"ssim{end}"] for end in ("", "_lo", "_hi")})
+
+
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_any_number_of_noises_has_a_panel_each(monkeypatch, count):
+    kinds = {f"kind {n}": Noise(None, "level", (0.1, 0.3), "x") for n in range(count)}
+    for name, noise in kinds.items():
+        monkeypatch.setitem(NOISES, name, noise)
+    rows = table(method=["noisy", "tv"], noise=list(kinds), level=[0.1, 0.3])
+    figure = figures.noise_types(rows, {"noisy": "noisy input", "tv": "total variation"})
+    assert [axis.get_title() for axis in shown(figure)] == list(kinds)
+    assert all(len(axis.containers) == 2 for axis in shown(figure))
+
+
+def test_noise_grows_to_the_right():
+    """Fewer photons are more noise."""
+    rows = table(method=["tv"], noise=["poisson", "speckle"], level=[0.15, 0.3])
+    photons, speckle = shown(figures.noise_types(rows, {"tv": "total variation"}))
+    assert photons.xaxis_inverted()
+    assert not speckle.xaxis_inverted()
+
+
+def test_the_ranking_has_the_best_on_top_and_intervals_on_both_sides():
+    rows = table(level=[0.15, 0.5], method=["a", "b", "c"]).assign(learns="pairs")
+    figure = figures.ranking(rows.assign(label=rows["method"].str.upper()))
+    assert [text.get_text() for text in shown(figure)[0].get_yticklabels()] == ["A", "B", "C"]
+    (segment, *_) = shown(figure)[0].containers[0].lines[2][0].get_segments()
+    first = rows.iloc[0]
+    assert segment[:, 0].tolist() == pytest.approx([first["ssim_lo"], first["ssim_hi"]])
+
+
+def test_what_has_no_arithmetic_is_not_in_its_panels():
+    rows = table(level=[0.3], method=["a", "b"]).assign(learns="clean", parameters=10)
+    rows["milliseconds"], rows["flops"] = 1.0, [np.nan, 1e6]
+    time, operations = shown(figures.quality_and_cost(rows))
+    assert [len(axis.texts) for axis in (time, operations)] == [2, 1]
+    assert operations.texts[0].get_text() == "2"
+
+
+def test_the_best_strength_is_marked_at_every_level():
+    rows = table(method=["median", "tv"], level=[0.15, 0.5], strength=[1, 3, 5])
+    figure = figures.tuning(rows)
+    assert [axis.get_title() for axis in shown(figure)] == ["median filter", "total variation"]
+    dots = [line for line in shown(figure)[0].lines if line.get_marker() == "o"]
+    assert [dot.get_xdata()[0] for dot in dots] == [5, 5]
+
+
+def test_every_size_of_a_trend_has_its_tick():
+    rows = table(axis=["time", "data"], level=[0.3], size=[100, 400])
+    time, data = shown(figures.trend(rows))
+    assert [axis.get_title() for axis in (time, data)] == ["time", "data"]
+    assert [text.get_text() for text in time.get_xticklabels()] == ["100", "400"]
+
+
+def test_restored_faces_stand_beside_their_errors():
+    clean, output = np.zeros((2, 8, 8)), np.full((2, 8, 8), 0.25)
+    figure = figures.restored(clean, [("x", output, np.array([0.5, 0.7]))])
+    axes = np.reshape(figure.axes, (2, 4))
+    assert not axes[0, 1].get_visible()
+    assert axes[1, 0].get_title() == "0.50"
+    assert (axes[1, 1].images[0].get_array() == 0.25).all()
+
+
+def test_whatever_a_method_learns_from_has_a_colour_and_a_name():
+    assert {network.learns for network in plans.NETWORKS.values()} <= set(figures.LEARNS)
+    assert len({colour for _, colour in figures.LEARNS.values()}) == len(figures.LEARNS)
