@@ -233,13 +233,13 @@ def recipes(settings: Config, data: str) -> list[Recipe]:
     return [reconstruction(settings, part, name, seed) for name in VARIANTS for seed in seeds]
 
 
+_PAPER = Config(profile="paper", width=1.0, training=TrainConfig(compile=True))
+_SHORT = TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3, threads=1)
 PROFILES = {
     "smoke": Config(
         profile="smoke",
         width=1 / 32,
-        training=TrainConfig(
-            epochs=2, batch_size=16, learning_rate=1e-3, gradient_epochs=1, threads=1
-        ),
+        training=replace(_SHORT, epochs=2, gradient_epochs=1),
         train_images=48,
         test_images=12,
         seeds=2,
@@ -250,19 +250,13 @@ PROFILES = {
     "quick": Config(
         profile="quick",
         width=1 / 16,
-        training=TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3, threads=1),
+        training=_SHORT,
         train_images=320,
         test_images=80,
     ),
     "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True, threads=1)),
-    "paper": Config(profile="paper", width=1.0, training=TrainConfig(compile=True)),
-    "full": Config(
-        profile="full",
-        width=1.0,
-        training=TrainConfig(compile=True),
-        train_images=None,
-        test_images=None,
-    ),
+    "paper": _PAPER,
+    "full": replace(_PAPER, profile="full", train_images=None, test_images=None),
 }
 
 

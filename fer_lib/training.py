@@ -109,8 +109,7 @@ def load(task: Task, path: Path) -> Trained:
     model = task.build(0)
     model.load_state_dict(weights.nested("model", tensors))
     model = model.to(device.best()).eval()
-    history, gradients, key = (facts[name] for name in ("history", "gradients", "key"))
-    return Trained(model, history, gradients, key, _elsewhere(facts))
+    return Trained(model, facts["history"], facts["gradients"], facts["key"], _elsewhere(facts))
 
 
 def _made_with(settings: TrainConfig) -> dict[str, str]:
@@ -134,9 +133,8 @@ def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
     step, faces = run.step_function(), faces.to(run.device)
     images = min(len(faces), settings.epoch_images or len(faces))
     steps = settings.epochs * -(-images // settings.batch_size)
-    with progress.Progress(
-        f"training {run.recipe.key}", steps, done * steps // settings.epochs
-    ) as bar:
+    before = done * steps // settings.epochs
+    with progress.Progress(f"training {run.recipe.key}", steps, before) as bar:
         for epoch in range(done + 1, settings.epochs + 1):
             start = time.monotonic()
             loss, norms = _epoch(run, faces, images, step, bar)
@@ -183,11 +181,7 @@ class _Run:
         if start:
             network.load_state_dict(start.model.state_dict())
         self.model = network.to(self.device, memory_format=torch.channels_last).train()
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(),
-            lr=self.settings.learning_rate,
-            fused=self.device.type != "mps",
-        )
+        self.optimiser = torch.optim.Adam(self.model.parameters(), fused=self.device.type != "mps")
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.history: list[dict] = []
         self.gradients: list[dict] = []
@@ -222,9 +216,9 @@ class _Run:
     def record(self, epoch: int, loss: float, seconds: float, norms: list[list[float]]) -> None:
         self.history.append({"epoch": epoch, "train_loss": loss, "seconds": seconds})
         if norms:
-            means = np.mean(norms, axis=0).tolist()
-            for depth, (layer, _) in enumerate(layers(self.model), 1):
-                row = {"epoch": epoch, "layer": layer, "depth": depth, "norm": means[depth - 1]}
+            means = zip(layers(self.model), np.mean(norms, axis=0).tolist(), strict=True)
+            for depth, ((layer, _), norm) in enumerate(means, 1):
+                row = {"epoch": epoch, "layer": layer, "depth": depth, "norm": norm}
                 self.gradients.append(row)
 
     def tensors(self) -> dict[str, torch.Tensor]:
