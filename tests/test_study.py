@@ -142,6 +142,15 @@ def test_the_old_sample_is_the_training_side_and_the_untested_hold_it(study):
     assert not {image.tobytes() for image in study.side("test")[0]} & held
 
 
+def test_nothing_is_learnt_from_faces_that_choose_or_score(study):
+    parts = data.parts(study.faces)["part"]
+    assert set(parts) >= {"learning", "validation", "test"}
+    learning = study.images(study.part("learning"))
+    assert np.array_equal(learning, study.faces.images[parts[parts == "learning"].index])
+    kept = {image.tobytes() for image in study.faces.images[parts.isin(["validation", "test"])]}
+    assert not kept & {image.tobytes() for image in learning}
+
+
 def test_the_papers_sample_lies_within_the_learning_faces(study):
     train, test = (study.paper(side)[0] for side in ("train", "test"))
     learning = {image.tobytes() for image in study.images(study.part("learning"))}
