@@ -4,66 +4,63 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import config, denoise, evaluation, learning, pipeline
-from fer_lib.config import ROOT, ModelConfig, TrainConfig, UserError
-from fer_lib.methods import table
-from fer_lib.methods.supervision import RESTORATIONS, DenoisingAutoencoder
-from fer_lib.methods.table import Continued, Widened
+from fer_lib import config, denoise, evaluation, pipeline, training
+from fer_lib.audit import plan
+from fer_lib.config import ROOT, Recipe, UserError
+from fer_lib.methods import lessons, plans, table
+from fer_lib.methods.plans import Schedule
 from fer_lib.noise import PROTOCOLS
 from fer_lib.readers import orl
-from fer_lib.run import publish
 from fer_lib.tools import weights
-from fer_lib.training import Reconstruction
 
-ONCE = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-3, gradient_epochs=0)
 PUBLISHED = sorted((ROOT / "reports").glob("*/networks/*.safetensors"))
 
 
-@pytest.fixture
-def trained(pictures, tmp_path, monkeypatch) -> learning.Trained:
-    monkeypatch.setattr(weights, "WORK", tmp_path / "work")
-    monkeypatch.setattr(publish, "WORK", tmp_path / "work")
-    monkeypatch.setattr(weights, "ROOT", tmp_path)
-    monkeypatch.setenv("FER_HEADLESS", "1")
-    return learning.fit(RESTORATIONS["compact"], pictures[:8], 3, ONCE)
+def recipe(*stages: int, seed: int = 3) -> Recipe:
+    """Of a short training of `compact`."""
+    settings = config.load("smoke", seed)
+    return plans.recipe(Schedule("compact", stages), settings, "data")
+
+
+@pytest.fixture(scope="module")
+def learnt(pictures, tmp_path_factory):
+    """A function that trains a recipe, once for all tests, and returns it with the work folder."""
+    work, trained = tmp_path_factory.mktemp("work"), {}
+
+    def learn(recipe: Recipe) -> training.Trained:
+        if recipe.key not in trained:
+            start = learn(recipe.start) if recipe.start else None
+            task = lessons.task(recipe)
+            trained[recipe.key] = training.fit(task, pictures[:8], recipe, start)
+        return trained[recipe.key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "WORK", work)
+        patch.setattr(weights, "folders", list)
+        patch.setenv("FER_HEADLESS", "1")
+        yield learn
 
 
 @pytest.fixture
-def networks(trained, tmp_path, monkeypatch):
-    """A folder with one published network."""
-    folder = tmp_path / "reports" / "some-run" / "networks"
-    publish.publish(trained.key, folder)
-    monkeypatch.setattr(denoise, "NETWORKS", folder)
+def publish(learnt, tmp_path, monkeypatch):
+    """A function that trains a recipe and publishes it in a folder that FER_NETWORKS names."""
+
+    def put(recipe: Recipe, name: str) -> training.Trained:
+        trained = learnt(recipe)
+        path = weights.publish(trained.key, tmp_path)
+        path.rename(path.with_name(f"{name}.safetensors"))
+        denoise.published.cache_clear()
+        return trained
+
+    monkeypatch.setattr(weights, "folders", lambda: [tmp_path])
+    yield put
     denoise.published.cache_clear()
-    yield folder
-    denoise.published.cache_clear()
 
 
-def test_a_published_network_is_not_trained_again(networks, trained, pictures, monkeypatch):
-    monkeypatch.setattr(learning, "_Run", None)
-    found = learning.fit(RESTORATIONS["compact"], pictures[:8], 3, ONCE)
-    assert (found.key, found.history) == (trained.key, trained.history)
-    ours, theirs = found.model.state_dict(), trained.model.state_dict()
-    assert ours.keys() == theirs.keys()
-    for name in ours:  # half precision has 11 bits
-        torch.testing.assert_close(ours[name], theirs[name], rtol=2**-11, atol=2**-24)
-    assert not found.model.training
-
-
-def test_another_training_is_not_taken_from_it(networks, trained, pictures):
-    other = learning.fit(RESTORATIONS["compact"], pictures[:8], 4, ONCE)
-    assert other.key != trained.key
-
-
-def test_a_published_file_holds_weights_and_their_story_only(networks, trained):
-    (file,) = networks.iterdir()
-    tensors, facts = weights.load(file)
-    assert file.stem == trained.key
-    assert all(name.startswith("model.") for name in tensors)
-    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
-    assert facts["network"] == "compact"
-    assert facts["seed"] == 3
-    assert len(facts["history"]) == 1
+@pytest.fixture
+def networks(publish) -> training.Trained:
+    """One published network."""
+    return publish(recipe(1), "one")
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (2, 48, 48), (31, 50), (2, 3, 20, 9), (1, 1), (0, 9)])
@@ -84,10 +81,10 @@ def test_shape_dtype_and_range_come_back(networks, shape, dtype):
     assert (images == before).all()
 
 
-def test_it_does_what_the_network_does_with_both_mirror_images(networks, trained, pictures):
+def test_it_does_what_the_network_does_with_both_mirror_images(networks, pictures):
     unit = pipeline.to_unit(torch.tensor(pictures[:5]))
     with torch.inference_mode():
-        both = trained.model(unit).clamp(0, 1), trained.model(unit.flip(-1)).clamp(0, 1).flip(-1)
+        both = networks.model(unit).clamp(0, 1), networks.model(unit.flip(-1)).clamp(0, 1).flip(-1)
         expected = sum(both) / 2
     restored = denoise.denoise(unit)
     torch.testing.assert_close(restored, expected, rtol=0, atol=2e-3)
@@ -126,87 +123,81 @@ def test_what_is_no_image_is_refused_in_one_line(networks, images, message):
     assert "\n" not in str(error.value)
 
 
-def test_of_several_trainings_the_longest_is_taken(networks, trained, pictures):
-    """With what it continues."""
-    longer = learning.fit(Continued(RESTORATIONS["compact"], trained, 1), pictures[:8], 3, ONCE)
-    assert_chosen(longer, publish.publish(longer.key, networks))
+def weight(model) -> torch.Tensor:
+    return model.state_dict()["tail.weight"]
 
 
-def test_of_several_seeds_the_first_is_taken(networks, pictures):
-    first = learning.fit(RESTORATIONS["compact"], pictures[:8], 2, ONCE)
-    assert_chosen(first, publish.publish(first.key, networks))
+def assert_taken(trained) -> None:
+    expected = weight(trained.model).half().float()
+    torch.testing.assert_close(weight(denoise.published("compact")), expected)
 
 
-def assert_chosen(training, file):
-    """It is the one that is taken, whatever their keys: the names of both orders are tried."""
-    for number in (0, 1):
-        file = file.rename(file.with_name(f"compact-{'0z'[number]}{number:011d}.safetensors"))
-        denoise.published.cache_clear()
-        found = denoise.published("compact").state_dict()["tail.weight"]
-        torch.testing.assert_close(found, training.model.state_dict()["tail.weight"].half().float())
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_of_several_trainings_the_longest_is_taken_with_what_it_started_from(publish, names):
+    publish(recipe(2), names[0])
+    assert_taken(publish(recipe(1, 2), names[1]))
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_of_several_seeds_the_first_is_taken(publish, names):
+    first = publish(recipe(1), names[0])
+    publish(recipe(1, seed=4), names[1])
+    assert_taken(first)
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones(networks):
-    with pytest.raises(UserError, match=r"no published network 'compct': choose one of compact$"):
+    message = r"unknown published network 'compct': choose one of compact$"
+    with pytest.raises(UserError, match=message):
         denoise.denoise(np.zeros((4, 4)), "compct")
 
 
-def task_of(file) -> learning.Task:
-    """What the training of a published network was."""
-    name, _, _ = file.stem.rpartition("-")
-    facts = weights.load(file)[1]
-    if "continues" in facts:
-        start = weights.published(facts["continues"])
-        before = learning.load(task_of(start), start)
-        grown = Continued if _network(start) == _network(file) else Widened
-        return grown(RESTORATIONS[name], before, facts["after"])
-    if name in RESTORATIONS:
-        return RESTORATIONS[name]
-    model = config.from_dict(ModelConfig, facts["model"])
-    if name == "cae-denoising":
-        return DenoisingAutoencoder(model, facts["rotation"])
-    return Reconstruction(name, model, facts["training"]["rotation"])
+def test_where_none_is_published_it_says_where_they_are(tmp_path, monkeypatch):
+    """As after `pip install .` in another environment."""
+    monkeypatch.setattr(weights, "folders", list)
+    denoise.published.cache_clear()
+    with pytest.raises(UserError, match="FER_NETWORKS") as error:
+        denoise.denoise(np.zeros((4, 4)))
+    assert "\n" not in str(error.value)
 
 
-def _network(file) -> str:
-    return weights.load(file)[1]["network"]
+def asked(path) -> Recipe:
+    """The recipe of a published file, out of the plans of the profile that it was trained for."""
+    facts, settings = weights.header(path), config.load("cpu")
+    data = facts["recipe"]["part"]["data"]
+    recipes = [r for wing in (config, plan, plans) for r in wing.recipes(settings, data)]
+    return {stage.key: stage for r in recipes for stage in r.stages}[facts["key"]]
 
 
-@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
-def test_what_is_published_is_what_the_code_would_train(file):
-    """Its name is its key; with a stale one, nobody would find it."""
-    task, (_, facts) = task_of(file), weights.load(file)
-    made_of = {**task.facts(), "training": facts["training"], "seed": facts["seed"]}
-    recipe = ("learning", *task.recipe)
-    folder = weights.folder(task.name, recipe, **made_of, faces=facts["faces"])
-    assert folder.name == file.stem
-    assert len(facts["history"]) == facts["training"]["epochs"]
+def task_of(recipe: Recipe) -> training.Task:
+    if recipe.task == "reconstruction":
+        return training.Reconstruction(recipe.model, recipe.training.augmented)
+    return lessons.task(recipe)
 
 
-@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
-def test_what_is_published_knows_faces_that_it_never_saw(file):
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_what_is_published_is_what_a_plan_asks_for(path):
+    """With another key, nobody would find it."""
+    facts, recipe = weights.header(path), asked(path)
+    assert path.stem == recipe.key
+    assert facts["recipe"]["training"]["epochs"] == recipe.training.epochs
+    assert weights.is_finished(facts)
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_what_is_published_knows_faces_that_it_never_saw(path):
     """The autoencoder reproduces clean ORL faces, the others remove noise from them."""
     images, rows = orl.read()
     clean = pipeline.to_unit(torch.tensor(images[::40]))
-    task, native = task_of(file), PROTOCOLS["camera noise"]
-    sees = evaluation.network if task.name.startswith("cae") else table.restorer
-    method = sees(learning.load(task, file).model)
-    if isinstance(task, Reconstruction):
-        constant = clean.flatten(1).var(dim=1).mean()
-        assert (method(clean, native, 0) - clean).square().mean() < constant / 5
+    recipe, native = asked(path), PROTOCOLS["camera noise"]
+    model = training.load(task_of(recipe), path).model
+    if recipe.task == "reconstruction":
+        # A sigmoid cannot give the darker half of [-1, 1].
+        wanted = clean.clamp(min=0.5) if recipe.model.output == "sigmoid" else clean
+        constant = wanted.flatten(1).var(dim=1).mean()
+        output = evaluation.network(model)(clean, native, 0)
+        assert (output - wanted).square().mean() < constant / 5
     else:
         noisy = native.corrupt(clean, 0.3, rows["id"][::40], 0)
-        restored = method(noisy, native, 0.3)
+        restored = table.network(recipe.network, model).method(noisy, native, 0.3)
         mse = [(x - clean).square().mean(dim=(1, 2, 3)) for x in (noisy, restored)]
         assert (mse[1] < mse[0] / 5).all()
-
-
-def test_only_a_finished_training_is_published(trained, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="no training 'compact-x' in the work folder"):
-        publish.publish("compact-x", tmp_path)
-    file = tmp_path / "work" / "models" / trained.key / "checkpoint.safetensors"
-    tensors, facts = weights.load(file)
-    weights.save(file, tensors, **facts | {"history": []})
-    with pytest.raises(UserError, match="has not finished"):
-        publish.publish(trained.key, tmp_path)
-    assert not list(tmp_path.glob("*.safetensors"))
