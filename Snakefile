@@ -52,6 +52,15 @@ rule chapter:
         step.start("execute", RUN, wildcards.number, threads)
 
 
+rule page:
+    input:
+        "made/{number}.json",
+    output:
+        touch("made/{number}.page"),
+    run:
+        step.start("pages", RUN, wildcards.number, threads)
+
+
 rule train:
     input:
         lambda wildcards: trained([facts("trainings", wildcards.key)["start"]]),

@@ -68,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _list()
         _set_environment(words, arguments)
         if words.what != "run":
-            return _python("-m", *OTHER[words.what], *extra)
+            command = [sys.executable, "-m", *OTHER[words.what], *extra]
+            return subprocess.run(command, cwd=ROOT, check=False).returncode
         return _run(words, extra)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -113,18 +114,17 @@ def _run(words: argparse.Namespace, extra: list[str]) -> int:
     settings, again = config.load(words.profile, words.seed, words.seeds), _again(words)
     dataset = _dataset()
     run = config.run_name(dataset["name"], settings)
-    target = chapters.find(words.only).number if words.only else "report"
+    target, page = "report.json", "index.html"
+    if words.only:
+        target, page = f"{again[0].number}.page", f"{again[0].name}.html"
     with _alone(run) as lock:
         for chapter in again:
             (config.WORK / run / f"{chapter.name}.ipynb").unlink(missing_ok=True)
         titles = asked.prepare(run, settings, dataset)
         code = watch.follow(_snakemake(run, target, extra), run, titles, keep=[lock])
-        if code == 0 and words.only:
-            code = _python("-m", "fer_lib.run.pages", run, target)
     if code:
         print(f"stopped; the same command goes on (all is in {step.log(run)})", file=sys.stderr)
         return 1
-    page = f"{chapters.find(target).name}.html" if words.only else "index.html"
     print(os.path.relpath(config.REPORTS / run / page))
     return 0
 
@@ -151,18 +151,14 @@ def _dataset() -> dict[str, str]:
 
 
 def _snakemake(run: str, target: str, extra: list[str]) -> list[str]:
-    """The command that makes the chapter or report `target` of a run, and what it needs."""
-    command = [sys.executable, "-m", "snakemake", f"made/{target}.json"]
+    """The command that makes the mark `target` of a run, and what it needs."""
+    command = [sys.executable, "-m", "snakemake", f"made/{target}"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(config.WORK / run)]
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process. Threads of
     # Snakemake start the steps: as processes each would load Snakemake once more.
     command += ["--cores", "all", "--nolock", "--force-use-threads", "--scheduler", "greedy"]
     command += ["--rerun-triggers", "mtime", "--rerun-incomplete", *extra]
     return [*command, "--config", f"run={run}"]
-
-
-def _python(*words: str) -> int:
-    return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ chosen = config.load("smoke")
 first = config.recipes(chosen, cli._dataset()["checksum"])[0].key
 there, weights.finished = weights.finished, lambda key: key != first or there(key)
 titles = asked.prepare("orl-smoke", chosen, cli._dataset())
-sys.exit(watch.follow(cli._snakemake("orl-smoke", "08", []), "orl-smoke", titles))
+sys.exit(watch.follow(cli._snakemake("orl-smoke", "08.page", []), "orl-smoke", titles))
 """
 
 
@@ -95,6 +95,7 @@ def test_what_runs_again_and_what_does_not(tmp_path):
     assert project.made_again() == ["01", "02", "04", "06", "08"]
     trainings = [path.name for path in (project.work / "models").iterdir()]
     assert len(trainings) == 1  # the one that was not there
+    assert [path.name for path in project.reports.rglob("*.html")] == ["08_noise_types.html"]
 
     assert project.made_again() == []
     project.replace(project.root / "fer_lib" / "methods" / "table.py", "import", "# Why.\nimport")
