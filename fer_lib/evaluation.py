@@ -1,6 +1,7 @@
 """Methods x protocols x levels -> one long table of per-image scores, and its summary."""
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -55,13 +56,12 @@ def network(model: torch.nn.Module) -> Method:
     """A trained network in eval mode as a method; it is not told the level."""
 
     @torch.inference_mode()
-    def restore(noisy: torch.Tensor, protocol: Protocol) -> torch.Tensor:
-        where = next(model.parameters()).device
-        x = protocol.to_model(noisy).to(where).contiguous(memory_format=torch.channels_last)
-        return protocol.from_model(model(x).float().cpu())
-
     def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
-        return torch.cat([restore(part, protocol) for part in noisy.split(BATCH)])
+        device, outputs = next(model.parameters()).device, []
+        for part in noisy.split(BATCH):
+            x = protocol.to_model(part).to(device).contiguous(memory_format=torch.channels_last)
+            outputs.append(protocol.from_model(model(x).float().cpu()))
+        return torch.cat(outputs)
 
     return method
 
@@ -104,57 +104,41 @@ def score(
 
 def _scores(output: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> dict:
     """The scores of all images, taken in parts that bound the memory."""
-    pairs = zip(output.split(BATCH), clean.split(BATCH), strict=True)
-    parts = [_part(images, protocol.reference(part), protocol) for images, part in pairs]
+    span, parts = protocol.data_range, []
+    for images, part in zip(output.split(BATCH), clean.split(BATCH), strict=True):
+        reference = protocol.reference(part)
+        mse = metrics.mse(images, reference) / span**2
+        scores = {"ssim": metrics.ssim(images, reference, span), "mse": mse}
+        brightness = (images - reference).double().mean(dim=(1, 2, 3)) / span
+        parts.append(scores | {"psnr": metrics.psnr(mse, 1.0), "brightness": brightness})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _part(output: torch.Tensor, reference: torch.Tensor, protocol: Protocol) -> dict:
-    span = protocol.data_range
-    mse = metrics.mse(output, reference) / span**2
-    return {
-        "ssim": metrics.ssim(output, reference, span),
-        "mse": mse,
-        "psnr": metrics.psnr(mse, 1.0),
-        "brightness": (output - reference).double().mean(dim=(1, 2, 3)) / span,
-    }
 
 
 ROW = ["protocol", "method", "seed", "noise", "level"]
 POOLED = [column for column in ROW if column != "seed"]
 
 
-def summarise(scores: pd.DataFrame) -> pd.DataFrame:
+def summarise(scores: pd.DataFrame, row: Sequence[str] = ROW) -> pd.DataFrame:
     """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level.
 
     Means over the `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. What was
     scored with a correction stands in columns of its own, named METRIC_corrected.
     """
-    return _versions(scores, ROW)
-
-
-def pool(scores: pd.DataFrame) -> pd.DataFrame:
-    """The same over all seeds, with intervals over trainings and images; `n` counts both."""
-    return _versions(scores, POOLED)
-
-
-def _versions(scores: pd.DataFrame, row: list[str]) -> pd.DataFrame:
-    """The summary of the outputs as they are, and beside it that of the corrected ones, if any."""
     versions = dict(tuple(scores.groupby("corrected", sort=False)))
     plain = _means(versions[False], row)
     if True not in versions:
         return plain
     corrected = _means(versions[True], row).drop(columns="n").set_index(row)
-    return plain.join(corrected.rename(columns=_corrected), on=row)
+    names = {name: re.sub(r"^(\w+?)(?=_|$)", r"\1_corrected", name) for name in corrected}
+    return plain.join(corrected.rename(columns=names), on=row)
 
 
-def _corrected(column: str) -> str:
-    """ssim_lo -> ssim_corrected_lo."""
-    metric, *end = column.split("_")
-    return "_".join([metric, "corrected", *end])
+def pool(scores: pd.DataFrame) -> pd.DataFrame:
+    """The same over all seeds, with intervals over trainings and images; `n` counts both."""
+    return summarise(scores, POOLED)
 
 
-def _means(scores: pd.DataFrame, row: list[str]) -> pd.DataFrame:
+def _means(scores: pd.DataFrame, row: Sequence[str]) -> pd.DataFrame:
     rows = []
     for key, group in scores.groupby(row, sort=False):
         ssim, mse = (stats.mean(matrix(group, name)) for name in ("ssim", "mse"))

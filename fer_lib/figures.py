@@ -60,8 +60,6 @@ def counts(table: pd.DataFrame, category: str, value: str, part: str | None = No
     """Horizontal bars of `value` per `category`, stacked by `part` if given."""
     figure, axis = plt.subplots(figsize=(8, 0.35 * table[category].nunique() + 1))
     bars = table.pivot_table(index=category, columns=part, values=value, aggfunc="sum", sort=False)
-    if part is None:
-        bars = table.set_index(category)[[value]]
     bars.iloc[::-1].plot.barh(stacked=True, ax=axis, width=0.75, legend=part is not None)
     axis.set(xlabel=value, ylabel="")
     axis.grid(axis="y", visible=False)

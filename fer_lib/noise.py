@@ -56,7 +56,7 @@ class Noise:
     add: (image, level, stream) -> noisy image, float32 (C, H, W) both, not clamped.
     level: what its level is, for an axis.
     levels: those of chapter 7, from weak noise to strong.
-    formula: what happens to a pixel x, in Markdown.
+    formula: what becomes of a pixel x, in Markdown; n is standard normal.
     """
 
     add: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -67,12 +67,10 @@ class Noise:
 
 #: By the name in the column `noise` of noise_evaluation.csv.
 NOISES = {
-    "gaussian": Noise(
-        gaussian, "standard deviation $s$", (0.5, 0.75, 1.0), r"$x + s\,n$, $n$ standard normal"
-    ),
+    "gaussian": Noise(gaussian, "standard deviation $s$", (0.5, 0.75, 1.0), r"$x + s\,n$"),
     "poisson": Noise(
         poisson,
-        "expected photons $p$ of a white pixel",
+        "photons $p$ of a white pixel",
         (40, 20, 10, 5),
         r"$\operatorname{Poisson}(p\,x)/p$",
     ),
@@ -80,10 +78,7 @@ NOISES = {
         salt_and_pepper, "fraction of pixels replaced", (0.05, 0.1, 0.2, 0.4), "becomes 0 or 1"
     ),
     "speckle": Noise(
-        speckle,
-        "standard deviation $s$ relative to the pixel",
-        (0.15, 0.3, 0.5),
-        r"$x\,(1 + s\,n)$",
+        speckle, "relative standard deviation $s$", (0.15, 0.3, 0.5), r"$x\,(1 + s\,n)$"
     ),
 }
 

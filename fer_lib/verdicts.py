@@ -36,11 +36,8 @@ def answers(
     scores: pd.DataFrame, method: str, baselines: Sequence[str] = ("noisy",)
 ) -> pd.DataFrame:
     """`rq1` over each of the baselines and `rq2`, in all metrics."""
-    parts = [
-        *(rq1(scores, method, over=name, metric=metric) for name in baselines for metric in BETTER),
-        *(rq2(scores, method, metric=metric) for metric in BETTER),
-    ]
-    return pd.concat(parts, ignore_index=True)
+    parts = [rq1(scores, method, over=name, metric=m) for name in baselines for m in BETTER]
+    return pd.concat([*parts, *(rq2(scores, method, metric=m) for m in BETTER)], ignore_index=True)
 
 
 def rq1(
@@ -133,7 +130,7 @@ def input_share(gradients: pd.DataFrame) -> pd.Series:
     (from 1) and norm.
     """
     first = gradients[gradients["epoch"] == 1]
-    ends = {"input": first["depth"] <= 2, "output": first["depth"] > first["depth"].max() - 2}
-    logs = {end: np.log(first[rows].set_index("model")["norm"]) for end, rows in ends.items()}
-    means = {end: log.groupby("model").mean() for end, log in logs.items()}
-    return np.exp(means["input"] - means["output"])
+    ends = first["depth"] <= 2, first["depth"] > first["depth"].max() - 2
+    logs = (np.log(first[rows].set_index("model")["norm"]) for rows in ends)
+    at_input, at_output = (log.groupby("model").mean() for log in logs)
+    return np.exp(at_input - at_output)
