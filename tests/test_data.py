@@ -263,10 +263,10 @@ def test_a_usage_that_nobody_knows_is_not_learnt_from():
 
 
 def test_without_usages_people_are_divided_and_not_faces():
-    people = np.repeat(np.arange(30), 5)
-    faces = divided("-" * 150, people=people)
+    people = np.repeat(np.arange(29), 5)
+    faces = divided("-" * 145, people=people)
     part = data.parts(faces)["part"]
-    assert part.value_counts().to_dict() == {"learning": 120, "validation": 15, "test": 15}
+    assert part.value_counts().to_dict() == {"learning": 125, "validation": 10, "test": 10}
     assert part.groupby(people).nunique().max() == 1
 
 
