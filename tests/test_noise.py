@@ -8,7 +8,8 @@ from fer_lib.config import UserError
 from fer_lib.noise import NOISES, PROTOCOLS, add, corrupt
 
 IDS = np.arange(100, 124)
-LEVELS = {"gaussian": 0.3, "poisson": 20.0, "salt-and-pepper": 0.3, "speckle": 0.4}
+LEVELS = {name: noise.levels[-1] for name, noise in NOISES.items()}
+LEVELS |= {"gaussian": 0.3, "poisson": 20.0, "salt-and-pepper": 0.3, "speckle": 0.4}
 NAMES = ("the paper's noise", "noise in [0, 1]", "camera noise")
 
 
@@ -310,7 +311,7 @@ def test_every_noise_depends_on_an_images_id_and_the_seed_alone(name):
     for ids in (order, np.array(order), torch.tensor(order)):
         assert torch.equal(noisy(ids), together[order])
     streams = torch.cat([together, noisy(range(6), seed=1)]).flatten(1).numpy()
-    assert np.abs(np.corrcoef(streams)[np.triu_indices(12, 1)]).max() < 0.1
+    assert np.abs(np.corrcoef(streams)[np.triu_indices(12, 1)]).max() < 0.5  # of equal draws: 1
 
 
 @pytest.mark.parametrize("name", NOISES)

@@ -44,8 +44,10 @@ def test_cpu_trains_what_is_published():
         wanted |= {("compact", 36, 54 + seed, None, 30 + seed)}
     wanted |= {("compact", 2, 0, None, None), ("compact", 20, 0, 3200, None)}
     wanted |= {("compact-small", 8, 0, None, None)}
-    assert set(trained("cpu")) == wanted
-    assert len(trained("cpu")) == len(wanted)
+    networks = {network for network, *_ in wanted}  # a new one may be planned and not yet published
+    planned = [row for row in trained("cpu") if row[0] in networks]
+    assert set(planned) == wanted
+    assert len(planned) == len(wanted)
 
 
 def test_a_restorer_learns_as_the_published_ones_did():
