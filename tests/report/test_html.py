@@ -3,13 +3,12 @@
 import base64
 import re
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fer_lib import display, paper
+from fer_lib import paper
 from fer_lib.config import UserError
 from fer_lib.report import html
 
@@ -190,19 +189,3 @@ def test_index_shows_the_run(tmp_path):
         ("commit", "abc"),
         ("data", "<b>"),
     ]
-
-
-def test_show_saves_what_it_displays(tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(display, "display", shown.append)
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        with plt.style.context("default"):  # fer_lib.figures, if loaded, has larger labels
-            figure, _ = plt.subplots(figsize=(2, 1))
-            display.show(figure, "axes", alt="Empty axes.", caption="None.", folder=folder)
-        assert not plt.fignum_exists(figure.number)
-    first, second = [(tmp_path / name / "figures" / "axes.png").read_bytes() for name in "ab"]
-    data, metadata = shown[0]._repr_png_()
-    assert base64.b64decode(data) == first == second
-    assert metadata["alt"] == "Empty axes."
-    assert metadata["caption"] == "None."
-    assert 100 < metadata["width"] <= 2.2 * display.CSS_DPI
