@@ -15,8 +15,6 @@ from fer_lib.methods import clipping
 
 #: Variance that rounding to 256 grays adds to every pixel: keeps every direction alive.
 ROUNDING = 1 / 12 / 255**2
-#: Nodes and weights that average over a normal variable.
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 BATCH = 4000
 
 
@@ -59,8 +57,11 @@ class Affine:
 def fit(faces: np.ndarray) -> Components:
     """The components of `faces`, uint8 (N, H, W), and their mirror images; seconds for 35,000."""
     pixels = faces.reshape(len(faces), -1)
-    mean = pixels.mean(axis=0, dtype=np.float64)
-    covariance = sum(_product(part, mean) for part in _parts(pixels)) / len(pixels)
+    mean, covariance = pixels.mean(axis=0, dtype=np.float64), 0.0
+    for start in range(0, len(pixels), BATCH):  # float32 products, added in float64
+        centred = pixels[start : start + BATCH].astype(np.float32) - mean.astype(np.float32)
+        covariance = covariance + (centred.T @ centred).astype(np.float64)
+    covariance = covariance / len(pixels)
     mirror = np.arange(mean.size).reshape(faces.shape[1:])[:, ::-1].ravel()
     shift = (mean - mean[mirror]) / 2
     covariance = (covariance + covariance[np.ix_(mirror, mirror)]) / 2 + np.outer(shift, shift)
@@ -68,16 +69,6 @@ def fit(faces: np.ndarray) -> Components:
     variances, axes = np.linalg.eigh(covariance)
     mean = (mean + mean[mirror]) / 2 / 255
     return Components(mean, np.ascontiguousarray(axes[:, ::-1]), variances[::-1].copy())
-
-
-def _parts(pixels: np.ndarray) -> list[np.ndarray]:
-    return [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
-
-
-def _product(pixels: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """The sum of outer products of a part of the images: float32, of which parts add in float64."""
-    centred = pixels.astype(np.float32) - mean.astype(np.float32)
-    return (centred.T @ centred).astype(np.float64)
 
 
 def pca(components: Components, k: int) -> Affine:
@@ -125,19 +116,14 @@ def straighten(mean: np.ndarray, variance: np.ndarray, level: float) -> tuple[np
     """
     if level == 0:
         return mean, np.ones_like(mean), np.zeros_like(mean)
-    x = np.clip(mean + np.sqrt(variance) * _nodes(mean.ndim), 0, 1)
-    y, weights = clipping.mean(x, level), _weights(mean.ndim)
+    nodes, weights = (
+        part.reshape(-1, *[1] * mean.ndim) for part in np.polynomial.hermite_e.hermegauss(21)
+    )
+    x = np.clip(mean + np.sqrt(variance) * nodes, 0, 1)
+    y, weights = clipping.mean(x, level), weights / weights.sum()
     x_mean, y_mean = (weights * x).sum(0), (weights * y).sum(0)
     x_part, y_part = x - x_mean, y - y_mean
     gain = (weights * x_part * y_part).sum(0) / (weights * x_part**2).sum(0)
     bend = (weights * (y_part - gain * x_part) ** 2).sum(0)
     noise = (weights * clipping.variance(x, level)).sum(0) + bend
     return y_mean + gain * (mean - x_mean), gain, noise
-
-
-def _nodes(dimensions: int) -> np.ndarray:
-    return NODES.reshape(-1, *[1] * dimensions)
-
-
-def _weights(dimensions: int) -> np.ndarray:
-    return (WEIGHTS / WEIGHTS.sum()).reshape(-1, *[1] * dimensions)

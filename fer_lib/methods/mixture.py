@@ -9,9 +9,10 @@ Sapiro & Mallat 2012 ("piecewise linear estimators", equation 8) with two things
 know their place and their face, and the clamping is part of the model (`linear.straighten`).
 """
 
+import functools
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ STEPS = 12  # of expectation and maximisation
 RIDGE = 1e-2  # variance added to features, whose smallest is 10
 PRIOR = 60  # patches' worth of the place's own covariance in each class
 BATCH = 50  # images at once
+_tensor = functools.partial(torch.tensor, dtype=torch.float32)
 
 
 @dataclass(frozen=True)
@@ -101,22 +103,18 @@ def fit(faces: np.ndarray, components: Components, options: MixtureConfig) -> Mi
     axes = components.axes[:, : options.context]
     context = (images.reshape(len(images), -1) - components.mean) @ axes
     context = context.astype(np.float32)
+    rows = range(0, size[0] - side + 1, options.step)
+    columns = range(0, (size[1] - side) // 2 + 1, options.step)  # of the left half and the middle
     places, random = [], np.random.default_rng(0)
-    for row, column in _corners(size, side, options.step):
+    for row, column in itertools.product(rows, columns):
         patches = images[:, row : row + side, column : column + side].reshape(len(images), -1)
         places.append(_learn((row, column), patches, context, options.classes, random))
     return Mixture(size, side, components, axes, places)
 
 
-def _corners(size: tuple[int, int], side: int, step: int) -> Iterator[tuple[int, int]]:
-    """Corners of the left half of the patches, the middle ones with it."""
-    for row in range(0, size[0] - side + 1, step):
-        for column in range(0, (size[1] - side) // 2 + 1, step):
-            yield row, column
-
-
 def _learn(corner, patches: np.ndarray, context: np.ndarray, classes: int, random) -> Place:
-    """Classes from the patches' first components, then each class's moments with the context."""
+    """Classes from the patches' first components, then each class's moments with the context; its
+    covariance is shrunk a little to that of all classes."""
     vectors = np.concatenate([patches, context], axis=1)
     mean = vectors.mean(axis=0)
     centred = vectors - mean
@@ -124,17 +122,15 @@ def _learn(corner, patches: np.ndarray, context: np.ndarray, classes: int, rando
     shared[np.diag_indices(len(shared))] += linear.ROUNDING
     pixels = patches.shape[1]
     labels = _classify(_features(centred[:, :pixels], shared[:pixels, :pixels]), classes, random)
-    parts = [_moments(centred[labels == k], shared) for k in np.unique(labels)]
-    weights = np.unique(labels, return_counts=True)[1] / len(labels)
-    means, covariances = zip(*parts, strict=True)
+    means, covariances = [], []
+    names, counts = np.unique(labels, return_counts=True)
+    for name in names:
+        part = centred[labels == name]
+        means.append(part.mean(axis=0))
+        part = part - means[-1]
+        covariances.append((part.T @ part + PRIOR * shared) / (len(part) + PRIOR))
+    weights = counts / len(labels)
     return Place(corner, weights, mean + np.stack(means), np.stack(covariances))
-
-
-def _moments(centred: np.ndarray, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of a class, the covariance shrunk a little to that of all classes."""
-    mean = centred.mean(axis=0)
-    rest = centred - mean
-    return mean, (rest.T @ rest + PRIOR * shared) / (len(centred) + PRIOR)
 
 
 def _features(patches: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -214,12 +210,12 @@ class MixtureDenoiser:
     @torch.inference_mode()
     def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
         """Each image and its mirror image, since the places are those of the left half."""
-        return torch.cat([self._both(part.squeeze(1)) for part in noisy.split(BATCH)]).unsqueeze(1)
-
-    def _both(self, images: torch.Tensor) -> torch.Tensor:
-        total, count = self._left(torch.cat([images, images.flip(-1)]))
-        left, right = total.chunk(2)
-        return ((left + right.flip(-1)) / (count + count.flip(-1))).clamp(0, 1)
+        parts = []
+        for part in noisy.split(BATCH):
+            total, count = self._left(torch.cat([part, part.flip(-1)]).squeeze(1))
+            left, right = total.chunk(2)
+            parts.append((left + right.flip(-1)) / (count + count.flip(-1)))
+        return torch.cat(parts).clamp(0, 1).unsqueeze(1)
 
     def _left(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The sum of all estimates of (N, H, W), and their number at each pixel (H, W)."""
@@ -258,7 +254,7 @@ def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level
     constant = np.log(place.weights) + np.log(np.diagonal(whiten, axis1=1, axis2=2)).sum(axis=1)
     return Estimator(
         corner=place.corner,
-        whiten=_tensor(np.concatenate(list(whiten), axis=1)),
+        whiten=_tensor(np.concatenate(whiten, axis=1)),
         offset=_tensor(offset.ravel()),
         constant=_tensor(constant),
         restore=_tensor(restore.reshape(-1, len(here))),
@@ -286,7 +282,3 @@ def _wiener(mean: np.ndarray, covariance: np.ndarray, shared: tuple, level: floa
     whiten = solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False).T
     offset = np.concatenate([centre, mean[p:]]) @ whiten
     return whiten, offset, whiten.T @ signal[:, :p]
-
-
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array)).float()

@@ -12,20 +12,19 @@ from fer_lib.config import Config, Recipe, TrainConfig, one_of
 VERSION = 1
 
 
-#: What a network learns from: pairs of noisy and clean images; pairs of noisy images (Lehtinen et
-#: al. 2018, "Noise2Noise"); single noisy images (Huang et al. 2021, "Neighbor2Neighbor").
 SUPERVISIONS = ("clean", "noise2noise", "neighbor2neighbor")
-#: What it minimises: the squared error, or 1 - SSIM with it (Zhao et al. 2017, "Loss functions for
-#: image restoration with neural networks"). Noisy targets need the first: the best guess of a mean.
 LOSSES = ("ssim", "mse")
 
 
 @dataclass(frozen=True)
 class RestorerConfig:
-    """What decides how a network for gray images learns.
+    """What decides how a network for gray images learns. Raises UserError for what cannot be.
 
-    architecture: a name in `networks.ARCHITECTURES`. supervision, loss: one of the above. Raises
-    UserError for others, and for noisy targets with another loss than the squared error.
+    architecture: a name in `networks.ARCHITECTURES`. supervision: by pairs of noisy and "clean"
+    images, by pairs of noisy ones (Lehtinen et al. 2018, "Noise2Noise"), or by single noisy ones
+    (Huang et al. 2021, "Neighbor2Neighbor"). loss: the squared error "mse", which noisy targets
+    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al. 2017, "Loss functions
+    for image restoration with neural networks").
     """
 
     architecture: str
@@ -56,35 +55,31 @@ class Network:
     version: int = 1
 
 
+def _restorer(label: str, architecture: str, *learning: str, **facts) -> Network:
+    return Network(label=label, model=RestorerConfig(architecture, *learning), **facts)
+
+
 #: By the name in the column `method` of tables, in their order.
 NETWORKS = {
     "cae": Network(label="the paper's autoencoder", learns="clean", stages=()),  # of chapter 2
     "cae-denoising": Network(label="the paper's, trained with noise", stages=((30,),)),
-    "gondara": Network(label="Gondara's autoencoder", model=RestorerConfig("gondara")),
-    "xie": Network(label="Xie's stacked autoencoder", model=RestorerConfig("xie")),
-    "dncnn": Network(label="DnCNN", model=RestorerConfig("dncnn")),
-    "compact-mse": Network(
-        label="compact, squared error only", model=RestorerConfig("compact", loss="mse")
+    "gondara": _restorer("Gondara's autoencoder", "gondara"),
+    "xie": _restorer("Xie's stacked autoencoder", "xie"),
+    "dncnn": _restorer("DnCNN", "dncnn"),
+    "compact-mse": _restorer("compact, squared error only", "compact", "clean", "mse"),
+    "noise2noise": _restorer(
+        "compact, Noise2Noise", "compact", "noise2noise", "mse", learns="noisy"
     ),
-    "noise2noise": Network(
-        label="compact, Noise2Noise",
-        model=RestorerConfig("compact", "noise2noise", "mse"),
-        learns="noisy",
+    "neighbor2neighbor": _restorer(
+        "compact, Neighbor2Neighbor", "compact", "neighbor2neighbor", "mse", learns="noisy"
     ),
-    "neighbor2neighbor": Network(
-        label="compact, Neighbor2Neighbor",
-        model=RestorerConfig("compact", "neighbor2neighbor", "mse"),
-        learns="noisy",
-    ),
-    "compact": Network(
-        label="compact (ours)",
-        model=RestorerConfig("compact"),
+    "compact": _restorer(
+        "compact (ours)",
+        "compact",
         mirrored="compact, both mirror images (ours)",
         stages=((8,), (30, 24, 36)),
     ),
-    "compact-small": Network(
-        label="compact, half the channels", model=RestorerConfig("compact-small"), stages=()
-    ),
+    "compact-small": _restorer("compact, half the channels", "compact-small", stages=()),
 }
 
 

@@ -109,32 +109,29 @@ def from_clean(study: Study) -> References:
     components = linear.fit(faces)
     pixels, size = components.mean.size, components.axes.size
     prior = mixture.learnt(faces, components, plan.mixture)
+    clean = functools.partial(Reference, learns="clean")
     references = {
-        f"pca-{k}": Reference(
+        f"pca-{k}": clean(
             label=f"PCA, {k} axes",
-            learns="clean",
             parameters=(k + 1) * pixels,
             method=fixed(linear.pca(components, k)),
         )
         for k in plan.ladder
     }
-    references["wiener"] = Reference(
+    references["wiener"] = clean(
         label="Wiener filter on PCA",
-        learns="clean",
         told=True,
         parameters=size,
         method=per_level(functools.partial(linear.wiener, components)),
     )
-    references["clamped-wiener"] = Reference(
+    references["clamped-wiener"] = clean(
         label="Wiener filter, clamped noise",
-        learns="clean",
         told=True,
         parameters=size,
         method=per_level(functools.partial(linear.clamped_wiener, components)),
     )
-    references["mixture"] = told = Reference(
+    references["mixture"] = told = clean(
         label="patch mixture (ours)",
-        learns="clean",
         told=True,
         parameters=prior.parameters,
         family="mixture",
