@@ -6,7 +6,7 @@ and with one thread, and holds what it measures against tests/golden.json. Losse
 blunt: AdamW for Adam, or tanh for ReLU, changes them by less than 1e-4.
 
 If a test here fails and the change is meant, raise the version that it names and run
-`python -m tests.test_golden`, which measures anew.
+`python -m tests.test_golden`, which measures what is new or has another version.
 """
 
 import json
@@ -19,7 +19,7 @@ import torch
 
 from fer_lib import config, data, training
 from fer_lib.audit import plan as audit_plan
-from fer_lib.config import Recipe, TrainConfig
+from fer_lib.config import Recipe
 from fer_lib.methods import lessons, plans
 from fer_lib.readers import sources
 from fer_lib.tools import weights
@@ -116,10 +116,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work, pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "WORK", Path(work))
         faces = orl(Path(work))
-        golden = {
-            name: {"version": recipe.version, **measure(recipe, faces)}
-            for name, recipe in recipes().items()
-        }
+        before, golden = json.loads(GOLDEN.read_text()), {}
+        for name, recipe in recipes().items():
+            golden[name] = before.get(name, {})
+            if golden[name].get("version") != recipe.version:
+                golden[name] = {"version": recipe.version, **measure(recipe, faces)}
     GOLDEN.write_text(json.dumps(golden, indent=1) + "\n")
 
 
