@@ -342,9 +342,10 @@ class Negative:
     noise: float = 0.1
 
     def __post_init__(self):
-        self.progress, self.threads, self.types = [], [], []
+        self.seeds, self.progress, self.threads, self.types = [], [], [], []
 
     def build(self, seed: int) -> nn.Module:
+        self.seeds.append(seed)
         return Line()
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator):
@@ -406,6 +407,12 @@ def test_a_training_resumed_later_goes_on_with_its_schedule(pictures):
     means, values = by_hand(pictures, made)
     np.testing.assert_allclose(losses(resumed), means, rtol=1e-5)
     assert resumed.model.conv.weight.item() == pytest.approx(values[0], rel=1e-4)
+
+
+def test_a_network_is_built_from_the_recipes_seed(pictures):
+    task = Negative()
+    training.fit(task, pictures, recipe(seed=5, epochs=1))
+    assert task.seeds == [5]
 
 
 def test_a_weight_on_which_no_loss_depends_stays(pictures):
