@@ -35,7 +35,7 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
     folder, titles = WORK / run, {"report": "the pages"}
     recipes = {name: wing.recipes(settings, data["checksum"]) for name, wing in WINGS.items()}
     stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
-    published = weights.index()
+    published, unmade = weights.index(), set()
     for key, recipe in stages.items():
         start = recipe.start.key if recipe.start else None
         facts = {"threads": recipe.training.threads, "start": start, "recipe": recipe}
@@ -51,16 +51,20 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
         decides = {"notebook": _digest(chapter.source), "trainings": trainings}
         decides |= _decides(settings, ("core", *chapter.wings), data)
         _write(folder / "asked" / f"{chapter.number}.json", decides)
-        if is_made(run, chapter):
+        # Snakemake makes no missing mark again while a later one is there: later ones go too, and
+        # a chapter whose tables came out the same ends at once.
+        if is_made(run, chapter) and unmade.isdisjoint(chapter.after):
             mark(run, chapter)
         else:
+            unmade.add(chapter.number)
             (folder / "made" / f"{chapter.number}.json").unlink(missing_ok=True)
+        (folder / "made" / f"{chapter.number}.page").unlink(missing_ok=True)
         titles[chapter.number] = f"{chapter.number} {chapter.title}"
     template = {path.name: _digest(path) for path in sorted(TEMPLATE.iterdir())}
     decides = {"report": report.VERSION, "template": template}
     _write(folder / "asked" / "report.json", decides | _decides(settings, tuple(WINGS), data))
     pages = ["index.html", "run.json", *(f"{chapter.name}.html" for chapter in CHAPTERS)]
-    if not all((REPORTS / run / page).exists() for page in pages):
+    if unmade or not all((REPORTS / run / page).exists() for page in pages):
         (folder / "made" / "report.json").unlink(missing_ok=True)
     return titles
 

@@ -114,7 +114,9 @@ class _View:
                 part += f": {what}{share:.0%}, {progress.duration(left)} left"
             parts.append(part)
         spent = time.monotonic() - self.start
-        guess = progress.duration(spent * (self.total / ended - 1)) if ended >= 1 else ""
+        guess = (
+            progress.duration(spent * (self.total / ended - 1)) if 1 <= ended < self.total else ""
+        )
         head = f"{self.done} of {self.total} steps done" + (
             f", about {guess} left" if guess else ""
         )

@@ -104,6 +104,8 @@ def test_what_runs_again_and_what_does_not(tmp_path):
     assert project.made_again() == ["06", "08"]
     project.replace(project.notebook("01"), "Some prose", "Other prose")
     assert project.made_again() == ["01"]  # its tables came out the same
+    (project.reports / RUN / "tables" / "references.csv").unlink()
+    assert project.made_again() == ["06"]
     project.replace(project.notebook("04"), ".write_text(name)", ".write_text(name + '!')")
     assert project.made_again() == ["04", "08"]
 
