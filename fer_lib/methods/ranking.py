@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, stats
+from fer_lib import stats
 from fer_lib.methods.plans import Schedule
 from fer_lib.methods.table import Reference
 
@@ -54,7 +54,7 @@ def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
     for leader, among, rivals in races:
         rows = []
         for level, group in scores.groupby("level"):
-            ours = evaluation.matrix(group, "ssim", method=leader, corrected=False)
+            ours = stats.matrix(group, "ssim", method=leader, corrected=False)
             for name in rivals:
                 gain = stats.difference(ours, _best(group[group["method"] == name]))
                 rows.append((leader, among, level, name, *gain.values, gain.p))
@@ -66,7 +66,7 @@ def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
 
 def _best(scores: pd.DataFrame) -> np.ndarray:
     """The SSIM (seeds, images) of the better version of one method at one level."""
-    versions = [evaluation.matrix(group, "ssim") for _, group in scores.groupby("corrected")]
+    versions = [stats.matrix(group, "ssim") for _, group in scores.groupby("corrected")]
     return max(versions, key=np.mean)
 
 
@@ -78,9 +78,9 @@ def smallest_gains(scores: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (noise, _), group in scores.groupby(["noise", "level"], sort=False):
-        nothing = evaluation.matrix(group, "ssim", method="noisy")
+        nothing = stats.matrix(group, "ssim", method="noisy")
         for name, part in group[group["method"] != "noisy"].groupby("method", sort=False):
-            gain = stats.difference(evaluation.matrix(part, "ssim"), nothing)
+            gain = stats.difference(stats.matrix(part, "ssim"), nothing)
             rows.append((name, noise, *gain.values))
     table = pd.DataFrame(rows, columns=["method", "noise", "gain", "lo", "hi"])
     smallest = table.loc[table.groupby(["method", "noise"], sort=False)["lo"].idxmin()]
@@ -104,7 +104,7 @@ def trend(
         for name in (schedule.name for schedule in schedules):
             noisy = scores[(scores["method"] == name) & (scores["level"] > 0)]
             for level, group in noisy.groupby("level"):
-                ssim = stats.mean(evaluation.matrix(group, "ssim"))
+                ssim = stats.mean(stats.matrix(group, "ssim"))
                 rows.append((axis, name, sizes[name][axis], level, *ssim.values))
     columns = ["axis", "training", "size", "level", "ssim", "ssim_lo", "ssim_hi"]
     return pd.DataFrame(rows, columns=columns)
@@ -119,7 +119,7 @@ def doublings(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (axis, level), group in table.groupby(["axis", "level"], sort=False):
         (below, small), (above, large) = group[["training", "size"]].to_numpy()[-2:]
-        pair = (evaluation.matrix(scores, "ssim", method=m, level=level) for m in (above, below))
+        pair = (stats.matrix(scores, "ssim", method=m, level=level) for m in (above, below))
         gain = np.array(stats.difference(*pair).values) / np.log2(large / small)
         rows.append((axis, level, small, large, *gain))
     return pd.DataFrame(rows, columns=["axis", "level", "from", "to", "gain", "lo", "hi"])
