@@ -25,8 +25,7 @@ class Arm:
 
 
 _PAIR = (Arm(network="as-run"), Arm(network="range-matched"))
-#: The first arm is the one that stands for the authors' network in tables I and II, the first
-#: range-matched one its partner in the ladder: both at the profile's width.
+#: The first arm stands for the authors' network, and is the range-matched one's partner.
 PLANS: dict[str, tuple[Arm, ...]] = {
     "smoke": _PAIR,
     "quick": _PAIR,

@@ -147,9 +147,8 @@ def ladder(
         for way, rung, procedure in steps:
             case = replace(procedure, sampled=True, divided=True)  # decides no image's score
             if case not in scores:
-                scores[case] = score(
-                    models[case.network], faces, ids, case, levels=levels, seed=seed
-                )
+                model = models[case.network]
+                scores[case] = score(model, faces, ids, case, levels=levels, seed=seed)
             tables.append(summarise(scores[case], procedure, resamples))
             tables[-1].insert(0, "rung", rung)
             tables[-1].insert(0, "way", way)

@@ -88,8 +88,7 @@ def _brighter(table: pd.DataFrame) -> tuple:
 
 
 def _untouched(table: pd.DataFrame) -> tuple:
-    means = table.groupby("level")["shown"].mean()
-    (first, low), level = means.iloc[:2], means.index[1]
+    (_, first), (level, low) = list(table.groupby("level")["shown"].mean().items())[:2]
     evidence = f"SSIM of output and raw image, as shown: {low:.2f}, without noise {first:.2f}"
     remark = f"little to no signs of image processing at {level:g}"
     return 15, remark, FOLLOWS if low >= ALIKE else NOT, evidence

@@ -36,6 +36,7 @@ def test_every_number_comes_from_the_tables(tables):
     assert "0.30, 0.30, 0.30, 0.30 where table I prints 0.50, 0.29, 0.21, 0.08" in run
     assert "at 2 of 4 factors" in run
     assert "divided by 13, ours is 0.0101" in second
+    assert f"code's 1,000 test faces {0.0101 * 13 / 16:.4f}, " in second
     assert "0.0063, 0.010, 0.0096, 0.01 is printed" in second
     assert "below 0.123" in floor
     assert "Ours ends at 0.132, the paper's at 0.142" in floor
