@@ -21,8 +21,8 @@ HIGHEST = 1.0
 DETAIL = np.outer([1, -2, 1], [1, -2, 1]) / 6
 #: The side of the window, in pixels, whose mean tells how much of the noise was clamped.
 NEIGHBOURS = 5
-#: Clean values that such a mean may stand for: beyond the ends, for the mean itself is noisy.
-WIDE = np.linspace(-1, 2, 1501)
+#: Clean values that such a mean may stand for; also beyond [0, 1], since the mean is noisy itself.
+BEYOND = np.linspace(-1, 2, 1501)
 #: The side of the blocks, in pixels, of which the median one counts: texture fills fewer than half.
 BLOCK = 11
 
@@ -73,10 +73,10 @@ def correct(images: torch.Tensor, level: float) -> torch.Tensor:
 def estimate_level(noisy: torch.Tensor) -> torch.Tensor:
     """The noise level of each clamped noisy image, from the image alone: (N, 1, H, W) -> (N,).
 
-    Immerkaer's detail filter leaves the noise and little else. Around each pixel a window mean says
-    what the clean value was, were the level s, and so how strong its clamped noise is; the level is
-    the one at which the details of the median block are as strong as that. What the picture itself
-    has of fine detail counts as noise. Returns float64 from 0 to `HIGHEST`.
+    Immerkaer's filter for details leaves the noise and little else. For a level s, the mean around
+    each pixel tells the clean value, and so how strong the clamped noise is there. The estimate is
+    the s for which this agrees with the details of the median block. Fine detail of the picture
+    itself counts as noise. Returns float64 from 0 to `HIGHEST`.
     """
     return torch.tensor([_level(image) for image in noisy.squeeze(1).double().numpy()])
 
@@ -88,7 +88,7 @@ def _level(image: np.ndarray) -> float:
     low, high = 0.0, HIGHEST
     for _ in range(13):  # to 1/8192 of the highest
         middle = (low + high) / 2
-        expected = variance(inverse(local, middle, WIDE), middle)
+        expected = variance(inverse(local, middle, BEYOND), middle)
         above = np.median(details / _blocks(convolve(expected, DETAIL**2))) > 1
         low, high = (middle, high) if above else (low, middle)
     return low

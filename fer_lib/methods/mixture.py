@@ -31,7 +31,7 @@ SAMPLE = 10_000  # patches that find the classes
 FEATURES = 24  # principal components of a patch that find the classes
 STEPS = 12  # of expectation and maximisation
 RIDGE = 1e-2  # variance added to features, whose smallest is 10
-PRIOR = 60  # patches' worth of the place's own covariance in each class
+PRIOR = 60  # patches' worth of the covariance of all classes of a place, in each of them
 BATCH = 50  # images at once
 _tensor = functools.partial(torch.tensor, dtype=torch.float32)
 

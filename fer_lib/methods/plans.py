@@ -98,13 +98,9 @@ class Schedule:
     faces: int | None = None
 
     @property
-    def epochs(self) -> int:
-        return sum(self.stages)
-
-    @property
     def name(self) -> str:
         fewer = "" if self.faces is None else f", {self.faces} faces"
-        return f"{self.network}, {self.epochs} epochs{fewer}"
+        return f"{self.network}, {sum(self.stages)} epochs{fewer}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +145,7 @@ class ReferenceConfig:
     def named(self) -> dict[str, Schedule]:
         """`networks` by their names in tables: the longest schedule of a network bears its name,
         shorter ones state their epochs."""
-        longest = {s.network: s for s in sorted(self.networks, key=lambda s: s.epochs)}
+        longest = {s.network: s for s in sorted(self.networks, key=lambda s: sum(s.stages))}
         return {s.network if s == longest[s.network] else s.name: s for s in self.networks}
 
 

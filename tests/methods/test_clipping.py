@@ -1,4 +1,4 @@
-"""The clamped normal variable by integration and by drawing; its inverse; the level found blind."""
+"""The clamped normal variable by integration and by drawing; its inverse; its level, estimated."""
 
 import numpy as np
 import pytest

@@ -93,16 +93,16 @@ def test_the_error_of_the_wiener_filter_is_the_predicted_one(gray):
     components, level = linear.fit(faces), 0.05
     clean = torch.from_numpy(faces[:, None] / np.float32(255))
     shrink = components.variances / (components.variances + level**2)
-    found = error(linear.wiener(components, level), noisy(clean, level), clean)
-    assert found == pytest.approx(level**2 * shrink.mean(), rel=0.03)
+    remaining = error(linear.wiener(components, level), noisy(clean, level), clean)
+    assert remaining == pytest.approx(level**2 * shrink.mean(), rel=0.03)
 
 
 @pytest.mark.parametrize("level", [0.3, 0.5])
 def test_knowing_the_clamp_beats_correcting_for_it_afterwards(components, clean, level):
     images, plain = noisy(clean, level), linear.wiener(components, level)
     corrected = metrics.mse(clipping.correct(plain(images), level), clean).mean().item()
-    known = error(linear.clamped_wiener(components, level), images, clean)
-    assert known < 0.99 * corrected
+    clamped = error(linear.clamped_wiener(components, level), images, clean)
+    assert clamped < 0.99 * corrected
     assert corrected < 0.99 * error(plain, images, clean)
 
 
@@ -125,9 +125,9 @@ def test_the_straight_line_is_the_one_through_draws(level):
     normal = mean[:, None] + variance**0.5 * random.standard_normal((3, 400_000))
     x = np.clip(normal, 0, 1)
     y = np.clip(x + level * random.standard_normal(x.shape), 0, 1)
-    found = linear.straighten(mean, np.full(3, variance), level)
+    line = linear.straighten(mean, np.full(3, variance), level)
     for i in range(3):
         gain = np.cov(x[i], y[i])[0, 1] / x[i].var()
         rest = (y[i] - y[i].mean()) - gain * (x[i] - x[i].mean())
         expected = y[i].mean() + gain * (mean[i] - x[i].mean()), gain, rest.var()
-        assert [part[i] for part in found] == pytest.approx(expected, rel=0.02)
+        assert [part[i] for part in line] == pytest.approx(expected, rel=0.02)

@@ -145,7 +145,7 @@ def test_the_trend_varies_one_thing_at_a_time(profile):
     for axis, schedules in plan.trend.items():
         things = {
             "time": [
-                s.epochs * min(plan.training.epoch_images, s.faces or 10**6) for s in schedules
+                sum(s.stages) * min(plan.training.epoch_images, s.faces or 10**6) for s in schedules
             ],
             "data": [s.faces for s in schedules],
             "parameters": [s.network for s in schedules],
@@ -156,16 +156,16 @@ def test_the_trend_varies_one_thing_at_a_time(profile):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("choices", "message"),
     [
         (("xie", "telepathy"), "unknown supervision 'telepathy': choose one of clean, "),
         (("xie", "clean", "l7"), "unknown loss 'l7': choose one of ssim, mse"),
         (("xie", "noise2noise", "ssim"), "unknown loss 'ssim': choose one of mse$"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused_with_what_can(words, message):
+def test_what_cannot_be_learnt_is_refused_with_what_can(choices, message):
     with pytest.raises(UserError, match=message):
-        RestorerConfig(*words)
+        RestorerConfig(*choices)
 
 
 def test_a_plan_is_made_without_torch():

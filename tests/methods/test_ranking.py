@@ -54,10 +54,10 @@ def test_ours_race_all_others_and_never_themselves():
 
 
 def test_each_race_says_who_races():
-    words = {leader: among for leader, among, _ in ranking.races(REFERENCES)}
-    assert words["mixture"] == "all that learns from nothing or from clean images"
-    assert words["compact-mirrored"] == "all methods"
-    assert "no more images" in words["compact, 8 epochs"]
+    rivals = {leader: among for leader, among, _ in ranking.races(REFERENCES)}
+    assert rivals["mixture"] == "all that learns from nothing or from clean images"
+    assert rivals["compact-mirrored"] == "all methods"
+    assert "no more images" in rivals["compact, 8 epochs"]
 
 
 def test_without_a_shorter_training_there_are_two_races():
