@@ -4,6 +4,9 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 need="3.11"
+venv="$root/.venv"
+# setuptools, which builds a package or two, takes braces in its own path for variables.
+case $root in *[{}]*) venv=${XDG_CACHE_HOME:-~/.cache}/fer-denoise ;; esac
 size="about 3 GB, most of it PyTorch with its CUDA libraries; 6 GB on disk"
 
 say() { printf '%s\n' "$*" >&2; }
@@ -24,21 +27,21 @@ find_python() {
     fail "no Python $need or newer found: install it, or conda, and run this again"
 }
 
-# The environment: an active one, else conda, else .venv. Prints its Python.
+# The environment: an active one, else conda, else a virtual one in .venv. Prints its Python.
 environment() {
     local prefix=${CONDA_PREFIX:-${VIRTUAL_ENV:-}}
     if [ "${CONDA_DEFAULT_ENV:-}" = base ]; then prefix=${VIRTUAL_ENV:-}; fi
     if [ -n "$prefix" ]; then
         is_new_enough "$prefix/bin/python" || fail "$prefix has no Python $need or newer: activate another environment"
         printf '%s\n' "$prefix/bin/python"
-    elif [ -x "$root/.venv/bin/python" ]; then
-        printf '%s\n' "$root/.venv/bin/python"
+    elif [ -x "$venv/bin/python" ]; then
+        printf '%s\n' "$venv/bin/python"
     elif command -v conda >/dev/null; then
         conda_environment
     else
-        say "Making a virtual environment in .venv"
-        "$(find_python)" -m venv "$root/.venv" || fail "could not make .venv: is the venv module installed?"
-        printf '%s\n' "$root/.venv/bin/python"
+        say "Making a virtual environment in $venv"
+        "$(find_python)" -m venv "$venv" || fail "could not make $venv: is the venv module installed?"
+        printf '%s\n' "$venv/bin/python"
     fi
 }
 
