@@ -39,11 +39,10 @@ def one_of(what: str, value: str, known) -> None:
 class ModelConfig:
     """The paper's network (section "Model"). Where the paper is silent the choice has a name here.
 
-    width: factor on every channel count; 1 is the paper's 243.6 M parameters.
-    residual: False removes the four skip connections and nothing else (paper, figure 5).
-    norms: False removes the batch norms of the blocks' main path and nothing else.
-    projection: of the skip to the block's channels; a 1x1 convolution, or one with a batch norm.
-    code: after the encoder's last convolution, "relu" or "identity".
+    width: factor on every channel count; 1 is the paper's 243.6 M parameters. residual, norms:
+    False removes the four skip connections (paper, figure 5), or the batch norms of the blocks'
+    main path, and nothing else. projection: of the skip to the block's channels; a 1x1 convolution,
+    or one with a batch norm. code: after the encoder's last convolution, "relu" or "identity".
     output: the last layer, "tanh" with the data's own range [-1, 1], or "sigmoid" with [0, 1].
     """
 
@@ -79,13 +78,12 @@ VARIANTS = ("cae", "cae-plain")
 class TrainConfig:
     """The training (paper, section "Training").
 
-    augmented: random flips, and rotations by up to 10 degrees (paper, section "Data").
-    precision: "auto" is bfloat16 autocast where the hardware multiplies it, else float32.
-    compile: torch.compile; pays off in long trainings, needs a C++ compiler on CPU.
-    gradient_epochs: epochs in which each layer's gradient norm is recorded.
-    schedule: of the learning rate, "constant" or "cosine", which ends at 0.
-    epoch_images: images that an epoch draws from all that are given; None draws them all.
-    threads: on a CPU; 1 for small trainings, which run side by side, 0 for all that there are.
+    augmented: random flips, and rotations by up to 10 degrees (paper, section "Data"). precision:
+    "auto" is bfloat16 autocast where the hardware multiplies it, else float32. compile: by
+    torch.compile; pays off in long trainings. gradient_epochs: epochs in which each layer's
+    gradient norm is recorded. schedule: of the learning rate, "constant" or "cosine", which ends at
+    0. epoch_images: so many of all images an epoch draws; None for all. threads: on a CPU; 1 for
+    small trainings, which run side by side, 0 for all that there are.
     """
 
     epochs: int = 30
@@ -112,8 +110,7 @@ class Part:
 
     data: the set's checksum. name: "paper" (the paper's sample) or "learning", of the split with
     the declared `version`; "sample" or "untested", of the random split before it, version 0.
-    train, test: sizes of the sample, None for all, one fifth of them to test. count: so many of
-    the part, evenly spaced; None for all.
+    train, test: sizes of the sample, None for all. count: so many of the part, evenly spaced.
     """
 
     data: str
