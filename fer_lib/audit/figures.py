@@ -10,7 +10,6 @@ from fer_lib import paper
 #: Of the noise factors, from none to strong, with marks that tell them apart without colour.
 LEVELS = ("#440154", "#31688E", "#2A9D6B", "#B8860B")
 MARKS = "osD^"
-#: Of networks, in order of appearance.
 NETWORKS = ("#0072B2", "#56B4E9", "#D55E00", "#CC79A7")
 READINGS = {
     "code": "output with clean face:\nwhat the code computes",
@@ -51,8 +50,7 @@ def losses(history: pd.DataFrame, floor: float) -> Figure:
     axis.plot(epochs, paper.FIGURE_4, "D", color="black", ms=4.5, label="the paper's figure 4")
     axis.axhline(floor, color=".35", ls="--", lw=1.2)
     note = f"no sigmoid gets below {floor:.3f}"
-    place = {"xytext": (0, -4), "textcoords": "offset points", "ha": "right", "va": "top"}
-    axis.annotate(note, (epochs[-1], floor), fontsize=11, color=".25", **place)
+    axis.text(epochs[-1], 0.96 * floor, note, ha="right", va="top", fontsize=11, color=".25")
     axis.set(xlabel="epoch", ylabel="training loss (MSE on [-1, 1])", ylim=(0, None))
     axis.legend(loc="upper right")
     return figure
