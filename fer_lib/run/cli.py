@@ -1,4 +1,4 @@
-"""The words of `./run_all.sh`: run the study, its tests, or JupyterLab."""
+"""The command line of `./run_all.sh`: run the study, its tests, or JupyterLab."""
 
 import argparse
 import contextlib
@@ -22,7 +22,7 @@ EPILOG = """examples:
   ./run_all.sh --data ferplus.zip                the same on FER+
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
   ./run_all.sh --only 04                         one notebook again
-words after -- go to Snakemake, as in: ./run_all.sh -- --executor slurm --jobs 8"""
+words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
 
 OTHER = {"test": ["pytest"], "lab": ["jupyterlab", str(config.NOTEBOOKS)]}
 
@@ -37,15 +37,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line of `./run_all.sh`."""
-    words = Parser(
+    """What `./run_all.sh` understands."""
+    options = Parser(
         prog="./run_all.sh",
         description="Reproduce the study headless, step by step, in reports/DATASET-PROFILE/.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add = words.add_argument
+    add = options.add_argument
     add("what", nargs="?", default="run", choices=("run", "test", "lab"), help="default: run")
     add("--profile", default="quick", choices=config.PROFILES, help="size (default: quick)")
     add("--data", metavar="PATH", help="FER+ as a zip or folder (default: $FER_DATA, else ORL)")
@@ -55,22 +55,22 @@ def parser() -> argparse.ArgumentParser:
     add("--from", dest="start", metavar="NN", help="run this notebook and all after it again")
     add("--force", action="store_true", help="run everything again (trained networks are kept)")
     add("--list", action="store_true", help="list the notebooks and profiles, and stop")
-    return words
+    return options
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    words, extra = parser().parse_args(arguments[:cut]), arguments[cut + 1 :]
+    options, extra = parser().parse_args(arguments[:cut]), arguments[cut + 1 :]
     try:
-        if words.list:
+        if options.list:
             return _list()
-        _set_environment(words, arguments)
-        if words.what != "run":
-            command = [sys.executable, "-m", *OTHER[words.what], *extra]
+        _set_environment(options, arguments)
+        if options.what != "run":
+            command = [sys.executable, "-m", *OTHER[options.what], *extra]
             return subprocess.run(command, cwd=ROOT, check=False).returncode
-        return _run(words, extra)
+        return _run(options, extra)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -94,10 +94,10 @@ def _list() -> int:
 MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
 
-def _set_environment(words: argparse.Namespace, arguments: list[str]) -> None:
-    if words.data:
-        os.environ["FER_DATA"] = str(Path(words.data).expanduser().resolve())
-    shown = [_without_path(word, words.data) for word in arguments]
+def _set_environment(options: argparse.Namespace, arguments: list[str]) -> None:
+    if options.data:
+        os.environ["FER_DATA"] = str(Path(options.data).expanduser().resolve())
+    shown = [_without_path(word, options.data) for word in arguments]
     for name, value in MEMORY.items():
         os.environ.setdefault(name, value)
     os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
@@ -110,12 +110,12 @@ def _without_path(word: str, path: str | None) -> str:
     return "PATH" if word == path else word
 
 
-def _run(words: argparse.Namespace, extra: list[str]) -> int:
-    settings, again = config.load(words.profile, words.seed, words.seeds), _again(words)
+def _run(options: argparse.Namespace, extra: list[str]) -> int:
+    settings, again = config.load(options.profile, options.seed, options.seeds), _again(options)
     dataset = _dataset()
     run = config.run_name(dataset["name"], settings)
     target, page = "report.json", "index.html"
-    if words.only:
+    if options.only:
         target, page = f"{again[0].number}.page", f"{again[0].name}.html"
     with _alone(run) as lock:
         for chapter in again:
@@ -129,13 +129,13 @@ def _run(words: argparse.Namespace, extra: list[str]) -> int:
     return 0
 
 
-def _again(words: argparse.Namespace) -> list[chapters.Chapter]:
+def _again(options: argparse.Namespace) -> list[chapters.Chapter]:
     """The chapters that are to be executed even if nothing has changed."""
-    if words.only:
-        return [chapters.find(words.only)]
-    if words.start:
-        return chapters.CHAPTERS[chapters.CHAPTERS.index(chapters.find(words.start)) :]
-    return chapters.CHAPTERS if words.force else []
+    if options.only:
+        return [chapters.find(options.only)]
+    if options.start:
+        return chapters.CHAPTERS[chapters.CHAPTERS.index(chapters.find(options.start)) :]
+    return chapters.CHAPTERS if options.force else []
 
 
 def _dataset() -> dict[str, str]:

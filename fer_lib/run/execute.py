@@ -61,19 +61,19 @@ def _explain(source: Path, error: PapermillExecutionError, failed: Path) -> str:
     return f"{source.name}, cell {error.cell_index}: {error.ename}: {message} (see {kept})"
 
 
-def chapter(run: str, number: str) -> None:
+def execute_chapter(run: str, number: str) -> None:
     """Execute a chapter of a run, unless it would come out as it is."""
-    here = chapters.find(number)
-    if not asked.is_made(run, here):
+    chapter = chapters.find(number)
+    if not asked.is_made(run, chapter):
         note = {"command": os.environ.get("FER_COMMAND", "")}
         execute(
-            here.source,
-            WORK / run / f"{here.name}.ipynb",
+            chapter.source,
+            WORK / run / f"{chapter.name}.ipynb",
             asked.parameters(run),
-            note=lambda: provenance.note() | note | {"state": asked.state(run, here)},
+            note=lambda: provenance.note() | note | {"state": asked.state(run, chapter)},
         )
-    asked.mark(run, here)
+    asked.mark(run, chapter)
 
 
 if __name__ == "__main__":
-    sys.exit(step.main(chapter))
+    sys.exit(step.main(execute_chapter))

@@ -30,7 +30,7 @@ def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[
     """
     log = WORK / run / "log.txt"
     shutil.rmtree(WORK / run / "progress", ignore_errors=True)
-    with log.open("w") as output, log.open(errors="replace") as said:
+    with log.open("w") as output, log.open(errors="replace") as lines:
         # In a session of its own Ctrl-C reaches it by `_end` alone, which leaves nothing over.
         process = subprocess.Popen(
             command,
@@ -41,7 +41,7 @@ def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[
             pass_fds=keep,
             start_new_session=True,
         )
-        view = _View(run, titles, said)
+        view = _View(run, titles, lines)
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -71,15 +71,15 @@ def _end(process: subprocess.Popen) -> None:
 class _View:
     """What a person sees of a run: errors, and the line, on a terminal always the same one."""
 
-    def __init__(self, run: str, titles: dict[str, str], said: TextIO):
-        self.folder, self.titles, self.said = WORK / run / "progress", titles, said
+    def __init__(self, run: str, titles: dict[str, str], lines: TextIO):
+        self.folder, self.titles, self.lines = WORK / run / "progress", titles, lines
         self.start = self.shown = time.monotonic()
         self.done, self.total, self.errors, self.last = 0, 0, 0, "Snakemake failed"
         self.terminal = sys.stderr.isatty()
 
     def show(self) -> None:
         before = self.done
-        for line in self.said:
+        for line in self.lines:
             self._hear(line.rstrip())
         due = time.monotonic() - self.shown >= EVERY or self.done > before
         if self.total and (self.terminal or due):
@@ -113,13 +113,10 @@ class _View:
                 what = "" if path.name in what else f"{what} "  # a training's title says it
                 part += f": {what}{share:.0%}, {progress.duration(left)} left"
             parts.append(part)
-        spent = time.monotonic() - self.start
-        guess = (
-            progress.duration(spent * (self.total / ended - 1)) if 1 <= ended < self.total else ""
-        )
-        head = f"{self.done} of {self.total} steps done" + (
-            f", about {guess} left" if guess else ""
-        )
+        head = f"{self.done} of {self.total} steps done"
+        if 1 <= ended < self.total:
+            guess = (time.monotonic() - self.start) * (self.total / ended - 1)
+            head += f", about {progress.duration(guess)} left"
         return " · ".join([head, *parts])
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ def test_a_chapter_is_executed_with_the_runs_settings_unless_it_would_come_out_t
     monkeypatch.setattr(asked, "parameters", lambda run: parameters)
     monkeypatch.setattr(asked, "is_made", lambda run, chapter: made)
     monkeypatch.setattr(asked, "mark", lambda run, chapter: marks.append(chapter.number))
-    execute.chapter("orl-smoke", "02")
+    execute.execute_chapter("orl-smoke", "02")
     source, target = chapters.find("02").source, tmp_path / "orl-smoke" / "02_training.ipynb"
     assert calls == ([] if made else [(source, target, parameters)])
     assert marks == ["02"]
