@@ -165,8 +165,7 @@ def _draw(faces: Faces, pool, pairs, train: int | None, test: int | None, seed: 
     """`split` of the images at the positions `pool`; also keeps `pairs` of twins on one side."""
     belongs = groups(faces)
     test = round(len(pool) / 5) if test is None else test
-    names, first = np.unique(belongs[pool], return_index=True)
-    shuffled = np.random.default_rng(seed).permutation(names[np.argsort(first)])
+    shuffled = np.random.default_rng(seed).permutation(np.unique(belongs[pool]))
     rank = {name: place for place, name in enumerate(shuffled)}
     order = pool[np.argsort([rank[group] for group in belongs[pool]], kind="stable")]
     tested = np.isin(np.arange(len(belongs)), order[:test])

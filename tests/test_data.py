@@ -177,6 +177,12 @@ def test_split_stays_what_it_was():
     assert rows.index[rows["side"] == "test"].tolist() == [36, 67, 101, 156, 187]
 
 
+def test_the_first_split_knows_of_no_twins():
+    """Published networks were trained on it."""
+    twin = dataclasses.replace(MANY, twins=np.array([[i, i + 1] for i in range(199)]))
+    pd.testing.assert_frame_equal(data.split(twin, 50, 50, 0), data.split(MANY, 50, 50, 0))
+
+
 @pytest.mark.parametrize(
     ("faces", "train", "test"),
     [

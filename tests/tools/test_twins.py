@@ -39,10 +39,20 @@ def test_the_twins_are_those_of_the_definition(near_the_limit, rows):
 
 
 def test_smooth_faces_have_the_twins_of_the_definition(pictures):
-    images = np.concatenate([pictures, pictures[:6, :, ::-1], np.roll(pictures[6:12], 1, 1)])
+    """Mixtures of two smooth pictures: there the products are close to the correlations."""
+    shares = np.linspace(0, 1, 40)[:, None, None]
+    mixed = [a + shares * (b - a) for a, b in pictures[:6].astype(float).reshape(3, 2, 48, 48)]
+    images = np.concatenate([*mixed, mixed[0][:, :, ::-1]]).round().astype(np.uint8)
     expected = pairs_by_definition(images)
-    assert len(expected) >= 6
+    assert len(expected) > 1000
     assert twins.pairs(images).tolist() == expected
+
+
+def test_products_of_sketches_of_smooth_pictures_are_not_far_above_the_correlations(pictures):
+    """Or each pair would have to be compared pixel by pixel."""
+    sketches = twins._sketch(pictures).astype(float)
+    above = sketches @ sketches.T - np.corrcoef(pictures.reshape(len(pictures), -1))
+    assert above.max() < 0.4
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -80,6 +90,12 @@ def test_a_correlation_of_exactly_the_limit_is_not_above_it():
     assert twins.pairs(np.stack([one, other]).astype(np.uint8)).tolist() == []
     closer = 100 + np.tensordot([19, 5, 3, 2, 0], waves, 1)
     assert twins.pairs(np.stack([one, closer]).astype(np.uint8)).tolist() == [[0, 1]]
+
+
+def test_stripes_and_their_negative_are_no_twins():
+    """Their blocks are alike, so that only the pixels tell."""
+    stripes = np.tile(np.array([[100], [200]], np.uint8), (24, 48))
+    assert twins.pairs(np.stack([stripes, stripes[::-1]])).tolist() == []
 
 
 def test_images_of_one_gray_each_are_twins():
