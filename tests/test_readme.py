@@ -13,6 +13,7 @@ from fer_lib.report import summary
 from fer_lib.run import chapters, cli
 
 README = (config.ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [*config.ROOT.glob("*.md"), *config.ROOT.glob("docs/*.md")]
 BLOCK = README.split(summary.START)[1].split(summary.END)[0]
 
 
@@ -25,9 +26,13 @@ def test_it_is_read_in_five_minutes():
     assert len(re.findall(r"\S*\w\S*", README)) <= 1000
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
-def test_links_lead_somewhere(target):
-    assert (config.ROOT / target).exists()
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_paths_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (path.parent / target).exists(), target
+    for target in re.findall(r"`((?:fer_lib|tests|docs|reports)/[\w/.-]+)`", text):
+        assert (config.ROOT / target).exists(), target
 
 
 def test_every_chapter_stands_in_the_table_with_its_title():
@@ -38,11 +43,6 @@ def test_every_chapter_stands_in_the_table_with_its_title():
 def test_every_profile_is_named():
     for profile in config.PROFILES:
         assert f"`{profile}`" in README
-
-
-@pytest.mark.parametrize("path", re.findall(r"`(fer_lib/[^`]*|reports/[^`]*)`", README))
-def test_paths_are_there(path):
-    assert (config.ROOT / path).exists()
 
 
 def test_the_citation_file_is_whole():
