@@ -60,9 +60,9 @@ def _run(record: dict) -> str:
 
 def _answers(folder: Path) -> list[str]:
     """The paper's two questions and its ablation, a line each."""
-    residuals = ", ".join(_read(folder, "ablation_verdict")["verdict"])
-    answers = verdicts.sentences(_read(folder, "verdicts"))
-    return [*answers, f"**Residuals**: {residuals}."]
+    helps, learns, gradients = _read(folder, "ablation_verdict")["verdict"]
+    skips = f"**Residuals**: {helps}; without them the network {learns}; {gradients}."
+    return [*verdicts.sentences(_read(folder, "verdicts")), skips]
 
 
 def _field(folder: Path) -> list[str]:
