@@ -147,6 +147,16 @@ def _means(scores: pd.DataFrame, row: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*row, *columns])
 
 
+def by_image(scores: pd.DataFrame) -> pd.DataFrame:
+    """SSIM and MSE of each image, of the outputs as they are: a row an image, a column "METRIC,
+    PROTOCOL, METHOD, SEED, LEVEL" each. All that a statistician needs of a network."""
+    columns = ["protocol", "method", "seed", "level"]
+    plain = scores[~scores["corrected"]].pivot(index="id", columns=columns, values=["ssim", "mse"])
+    return plain.set_axis(
+        [", ".join(map(str, name)) for name in plain.columns], axis=1
+    ).reset_index()
+
+
 def by_level(pooled: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per protocol and method, in their order of appearance, one column per level."""
     return pooled.set_index(["protocol", "method", "level"])[metric].unstack("level", sort=False)

@@ -424,3 +424,15 @@ def test_the_blur_that_is_chosen_is_the_best_over_all_levels(faces, monkeypatch)
     }
     assert chosen["camera noise"] == max(scores, key=scores.get)
     assert 0.2 < chosen["camera noise"] < 6
+
+
+def test_scores_by_image_are_those_of_each_image(faces):
+    """A row an image, a column for every method: nothing is averaged."""
+    scores = score(faces, {("noisy", 0): evaluation.nothing, ("cae", 1): black})
+    table = evaluation.by_image(scores).set_index("id")
+    plain = scores[~scores["corrected"]]
+    assert table.shape == (plain["id"].nunique(), 2 * len(plain) // plain["id"].nunique())
+    for row in plain.iloc[::37].itertuples():
+        name = f"{row.protocol}, {row.method}, {row.seed}, {row.level}"
+        assert table.loc[row.id, f"ssim, {name}"] == row.ssim
+        assert table.loc[row.id, f"mse, {name}"] == row.mse

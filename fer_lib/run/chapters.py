@@ -79,7 +79,7 @@ CHAPTERS = (
         "Noise evaluation",
         "Does an autoencoder that never saw noise remove it, and does the noise level matter?",
         reads=("split", "models"),
-        writes=("autoencoder", "emotions", "verdicts"),
+        writes=("autoencoder", "autoencoder_images", "emotions", "verdicts"),
         trainings=("core",),
     ),
     Chapter(
@@ -96,7 +96,7 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=("tuning", "budgets", "references", "lead"),
+        writes=("tuning", "budgets", "references", "references_images", "lead"),
         wings=("methods",),
         trainings=("core", "methods"),
     ),
