@@ -58,7 +58,7 @@ def load(path: str | None = None) -> Faces:
 def prepare(path: str | None = None) -> Path:
     """The folder of the decoded data set, made if it is not there yet."""
     source, folder = sources.find(path)
-    if not folder.exists():
+    if not (folder / "meta.json").exists():
         root = archive.root(source) if source else None
         name = sources.recognise(root) if source else EMBEDDED
         images, rows = importlib.import_module(f"fer_lib.readers.{name}").read(root)
@@ -76,10 +76,10 @@ def _twins(folder: Path) -> Path:
 
 def _write(folder: Path, name: str, images: np.ndarray, rows: pd.DataFrame) -> None:
     meta = {"name": name, "checksum": checksum(images, rows["id"]), "images": len(images)}
-    with files.creating(folder) as temporary:
-        np.save(temporary / "images.npy", images)
-        rows.to_csv(temporary / "rows.csv", index=False)
-        (temporary / "meta.json").write_text(json.dumps(meta))
+    with files.replacing(folder / "images.npy") as temporary:
+        np.save(temporary, images)
+    files.write_text(folder / "rows.csv", rows.to_csv(index=False))
+    files.write_text(folder / "meta.json", json.dumps(meta))  # last: all others are there
 
 
 def checksum(images: np.ndarray, ids) -> str:

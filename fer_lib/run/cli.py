@@ -97,17 +97,13 @@ MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 def _set_environment(options: argparse.Namespace, arguments: list[str]) -> None:
     if options.data:
         os.environ["FER_DATA"] = str(Path(options.data).expanduser().resolve())
-    shown = [_without_path(word, options.data) for word in arguments]
     for name, value in MEMORY.items():
         os.environ.setdefault(name, value)
+    path = options.data or "\0"  # where the data lies is nobody's business
+    shown = [
+        word.removesuffix(path) + "PATH" if word.endswith(path) else word for word in arguments
+    ]
     os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
-
-
-def _without_path(word: str, path: str | None) -> str:
-    """The word as reports may show it: where the data lies is nobody's business."""
-    if word.startswith("--data="):
-        return "--data=PATH"
-    return "PATH" if word == path else word
 
 
 def _run(options: argparse.Namespace, extra: list[str]) -> int:
@@ -140,13 +136,13 @@ def _again(options: argparse.Namespace) -> list[chapters.Chapter]:
 
 def _dataset() -> dict[str, str]:
     """Name and checksum of the data, decoded now unless it was before."""
-    _, folder = sources.find()
-    if not folder.exists():
+    meta = sources.find()[1] / "meta.json"
+    if not meta.exists():
         from fer_lib import data
 
         print("decoding the faces, once", flush=True)
         data.prepare()
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = json.loads(meta.read_text(encoding="utf-8"))
     return {"name": meta["name"], "checksum": meta["checksum"]}
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,33 +22,6 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def creating(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` when the block ends without an error.
-
-    If another process has created `folder` meanwhile, that one is kept.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield temporary
-        for file in temporary.iterdir():
-            _flush(file)
-        temporary.chmod(0o755)
-        _move(temporary, folder)
-        _flush(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _move(temporary: Path, folder: Path) -> None:
-    try:
-        temporary.replace(folder)
-    except OSError:  # a folder that holds something is not replaced
-        if not folder.is_dir():
-            raise
 
 
 def write_text(path: Path, text: str) -> None:

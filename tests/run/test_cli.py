@@ -203,3 +203,4 @@ def test_the_command_that_is_recorded_names_no_path(started, monkeypatch, form):
     command = os.environ["FER_COMMAND"]
     assert command.startswith("./run_all.sh --profile smoke --data")
     assert "someone" not in command
+    assert command.endswith("PATH")

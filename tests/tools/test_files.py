@@ -1,4 +1,4 @@
-"""Files and folders are whole or absent, whatever happens in between."""
+"""Files are whole or absent, whatever happens in between."""
 
 import stat
 
@@ -17,7 +17,7 @@ def permissions(path):
 
 def fill_and_fail(manager, error):
     with manager as temporary:
-        (temporary / "half" if temporary.is_dir() else temporary).write_text("half")
+        temporary.write_text("half")
         raise error
 
 
@@ -57,38 +57,3 @@ def test_replacing_does_not_replace_a_folder(tmp_path):
     with pytest.raises(OSError, match="report.txt"), files.replacing(path) as temporary:
         temporary.write_text("new")
     assert names(tmp_path) == ["report.txt"]
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
-def test_creating_that_fails_leaves_nothing(tmp_path, error):
-    with pytest.raises(type(error)):
-        fill_and_fail(files.creating(tmp_path / "decoded"), error)
-    assert names(tmp_path) == []
-
-
-def test_creating_makes_a_folder_that_others_can_read(tmp_path):
-    folder = tmp_path / "a" / "decoded"
-    with files.creating(folder) as temporary:
-        (temporary / "one").write_text("1")
-        (temporary / "sub").mkdir()
-        assert not folder.exists()
-    assert names(folder) == ["one", "sub"]
-    assert names(folder.parent) == ["decoded"]
-    assert permissions(folder) == 0o755
-
-
-def test_creating_keeps_the_folder_of_a_faster_process(tmp_path):
-    folder = tmp_path / "decoded"
-    with files.creating(folder) as temporary:
-        (temporary / "one").write_text("ours")
-        with files.creating(folder) as faster:
-            (faster / "one").write_text("theirs")
-    assert (folder / "one").read_text() == "theirs"
-    assert names(tmp_path) == ["decoded"]
-
-
-def test_creating_does_not_hide_that_a_file_is_in_the_way(tmp_path):
-    (tmp_path / "decoded").write_text("a file")
-    with pytest.raises(OSError, match="decoded"), files.creating(tmp_path / "decoded") as temporary:
-        (temporary / "one").write_text("1")
-    assert names(tmp_path) == ["decoded"]
