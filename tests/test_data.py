@@ -59,6 +59,14 @@ def test_a_touched_source_is_decoded_again(tmp_path, forms, name):
     assert data.prepare(str(source)) != before
 
 
+def test_another_size_is_decoded_again_though_the_date_is_the_same(tmp_path, forms):
+    source = write_folder(tmp_path / "source", forms["folders"])
+    before, dated = data.prepare(str(source)), (source / VOTES).stat()
+    (source / VOTES).write_bytes(forms["folders"][VOTES] + b"\n")
+    os.utime(source / VOTES, ns=(dated.st_atime_ns, dated.st_mtime_ns))
+    assert data.prepare(str(source)) != before
+
+
 def test_a_changed_image_changes_the_faces(tmp_path, rows, forms, known):
     source = write_folder(tmp_path / "source", forms["folders"])
     data.load(str(source))
