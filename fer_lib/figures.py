@@ -100,14 +100,11 @@ def line(axis, rows: pd.DataFrame, metric: str, *, by: str, shift: float = 0, **
 
 def losses(history: pd.DataFrame) -> Figure:
     """Figures 4 and 5: training loss per epoch, one panel a network, one line a seed."""
-    networks = list(history["model"].unique())
+    networks = history.groupby("model", sort=False)
     figure, axes = panels(len(networks), len(networks), 3.6)
-    for axis, name in zip(axes, networks, strict=True):
-        for seed, rows in history[history["model"] == name].groupby("seed"):
-            axis.plot(
-                rows["epoch"], rows["train_loss"], color=COLOURS.get(name), alpha=0.8,
-                label=f"seed {seed}",
-            )  # fmt: skip
+    for axis, (name, trainings) in zip(axes, networks, strict=True):
+        for _, rows in trainings.groupby("seed"):
+            axis.plot("epoch", "train_loss", data=rows, color=COLOURS.get(name), alpha=0.8)
         axis.set(title=LABELS.get(name, name), xlabel="epoch", yscale="log")
     axes[0].set_ylabel("training loss (MSE on [-1, 1])")
     return figure
@@ -144,11 +141,9 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
     for axis, protocol in zip(axes, protocols, strict=True):
         groups = table[table["protocol"] == protocol].groupby("method", sort=False)
         for place, (name, group) in enumerate([*groups, ("paper", paper)]):
-            line(
-                axis, group, metric, by="level", shift=0.006 * (place - 1),
-                fmt="D" if name == "paper" else "o-", color=COLOURS.get(name),
-                label=LABELS.get(name, name),
-            )  # fmt: skip
+            style = {"fmt": "D" if name == "paper" else "o-", "color": COLOURS.get(name)}
+            style |= {"label": LABELS.get(name, name), "shift": 0.006 * (place - 1)}
+            line(axis, group, metric, by="level", **style)
         axis.set(title=protocol, xlabel="noise factor", xticks=paper["level"])
     axes[0].set_ylabel({"ssim": "SSIM", "mse": "MSE on [0, 1]"}[metric])
     legend(figure, axes[0])
