@@ -1,7 +1,6 @@
-"""fer_lib: the model, the noise and the metrics behind the notebooks.
+"""fer_lib: the model, the noise and the metrics behind the notebooks; docs/architecture.md.
 
-Modules depend on each other in one direction only:
-config -> data, noise, models, metrics, stats -> training -> evaluation -> figures, report -> cli.
+Dependencies point one way: run -> report -> audit, methods -> the modules here -> readers, tools.
 """
 
 import os

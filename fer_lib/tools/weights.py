@@ -73,7 +73,7 @@ def folders() -> list[Path]:
 def index() -> dict[str, Path]:
     """The files of published networks by the key of their training."""
     paths = [path for folder in folders() for path in sorted(folder.glob(f"*{SUFFIX}"))]
-    return {header(path).get("key", path.stem): path for path in reversed(paths)}
+    return {header(path)["key"]: path for path in reversed(paths)}
 
 
 def published(key: str) -> Path | None:
