@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fer_lib import autoencoder, pipeline
-from fer_lib.config import ModelConfig
+from fer_lib import pipeline
 from fer_lib.methods import networks
 from fer_lib.methods.plans import RestorerConfig
+from fer_lib.training import Reconstruction
 
 HIGHEST = 0.6
 MSE_SHARE = 5.0  # weight of the squared error beside SSIM
@@ -112,24 +112,17 @@ def _sparsity(activity: torch.Tensor) -> torch.Tensor:
     return (on * (on / mean).log() + off * (off / (1 - mean)).log()).mean()
 
 
-@dataclass(frozen=True)
-class DenoisingAutoencoder:
+class DenoisingAutoencoder(Reconstruction):
     """The paper's network, trained as the paper trains it, but for its input, which is noisy."""
-
-    model: ModelConfig
-    augmented: bool
-
-    def build(self, seed: int) -> nn.Module:
-        return autoencoder.build(self.model, seed)
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> tuple:
         """Network input and target, (N, 3, 96, 96) in [-1, 1]."""
-        target = pipeline.training_batch(faces, generator, self.augmented)
+        target = super().batch(faces, generator)
         gray = pipeline.denormalise(target[:, :1])
         small = pipeline.resize(gray, gray.shape[-1] // 2)
         noisy = corrupt(small, draw_levels(len(faces), generator), generator)
         x = pipeline.to_rgb(pipeline.normalise(pipeline.resize(noisy)))
-        return tuple(t.contiguous(memory_format=torch.channels_last) for t in (x, target))
+        return x.contiguous(memory_format=torch.channels_last), target
 
     def loss(self, network: nn.Module, batch: tuple, progress: float) -> torch.Tensor:
         x, target = batch
