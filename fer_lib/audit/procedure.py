@@ -70,8 +70,7 @@ def clean_images(faces: np.ndarray) -> torch.Tensor:
 
 def noisy_images(clean: torch.Tensor, procedure: Procedure, level: float, ids, seed: int):
     """What the network is given: noise on each channel of clean (N, 3, 96, 96), then the clamp."""
-    noisy = noise.add(clean, procedure.strength * level, ids, seed)
-    return noisy.clamp(procedure.lowest, 1)
+    return noise.add(clean, procedure.strength * level, ids, seed).clamp(procedure.lowest, 1)
 
 
 def outputs(model: torch.nn.Module, noisy: torch.Tensor) -> torch.Tensor:
@@ -89,21 +88,13 @@ def compare(output: torch.Tensor, clean: torch.Tensor, procedure: Procedure) -> 
 
 
 def score(
-    model: torch.nn.Module,
-    faces: np.ndarray,
-    ids: np.ndarray,
-    procedure: Procedure,
-    *,
-    levels: Sequence[float],
-    seed: int,
+    model, faces: np.ndarray, ids, procedure: Procedure, *, levels: Sequence[float], seed: int
 ) -> pd.DataFrame:
     """One row a level and face, uint8 (N, 48, 48): level, id, ssim, mse (not divided)."""
     clean, tables = clean_images(faces), []
     for level in levels:
         output = outputs(model, noisy_images(clean, procedure, level, ids, seed))
-        tables.append(
-            pd.DataFrame({"level": level, "id": ids, **compare(output, clean, procedure)})
-        )
+        tables.append(pd.DataFrame({"level": level, "id": ids} | compare(output, clean, procedure)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -117,9 +108,9 @@ def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.
     rows = []
     for level, group in scores.groupby("level"):
         batches = math.ceil(len(group) / BATCH) if procedure.divided else 1
-        numbers = {"ssim": group["ssim"].to_numpy(), "mse": group["mse"].to_numpy() / batches}
         row = {"level": level, "batches": batches}
-        for (name, values), size in zip(numbers.items(), (TEN, BATCH), strict=True):
+        for name, size, divisor in (("ssim", TEN, 1), ("mse", BATCH, batches)):
+            values = group[name].to_numpy() / divisor
             mean, low, high = stats.mean(values).values
             if procedure.sampled:
                 means = stats.subset_means(values, min(size, len(values)), resamples)
@@ -130,27 +121,19 @@ def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.
 
 
 def ladder(
-    models: Mapping[str, torch.nn.Module],
-    faces: np.ndarray,
-    ids: np.ndarray,
-    *,
-    levels: Sequence[float],
-    seed: int,
-    resamples: int,
+    models: Mapping, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int, resamples: int
 ) -> pd.DataFrame:
     """From the printed number to the honest one: `summarise` of every rung, with `way`, `rung`.
 
     models: "as-run" and "range-matched", trained on other faces than these.
     """
-    steps, scores, tables = rungs(), {}, []
+    steps, scores, tables = rungs(), {}, {}
     with Progress("ladder", len(steps)) as bar:
         for way, rung, procedure in steps:
             case = replace(procedure, sampled=True, divided=True)  # decides no image's score
             if case not in scores:
                 model = models[case.network]
                 scores[case] = score(model, faces, ids, case, levels=levels, seed=seed)
-            tables.append(summarise(scores[case], procedure, resamples))
-            tables[-1].insert(0, "rung", rung)
-            tables[-1].insert(0, "way", way)
+            tables[way, rung] = summarise(scores[case], procedure, resamples)
             bar.advance(rung)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, names=["way", "rung", "row"]).reset_index().drop(columns="row")

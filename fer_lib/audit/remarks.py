@@ -41,9 +41,9 @@ def looks(model, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int) 
 def look(raw: torch.Tensor, noisy: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
     """Of images (N, 3, H, W) in [0, 1]: mean brightness `raw`, `noisy`, `output`; shares of black
     pixels `raw_black`, `output_black`; and `shown`, SSIM of output and raw."""
-    light = {"raw": raw, "noisy": noisy, "output": output}
-    dark = {f"{k}_black": (v < BLACK).double() for k, v in light.items() if k != "noisy"}
-    means = {name: images.double().mean(dim=(1, 2, 3)) for name, images in (light | dark).items()}
+    pixels = {"raw": raw, "noisy": noisy, "output": output}
+    pixels |= {"raw_black": raw < BLACK, "output_black": output < BLACK}
+    means = {name: values.double().mean(dim=(1, 2, 3)) for name, values in pixels.items()}
     return means | {"shown": metrics.ssim(output, raw, 1.0, window="gaussian")}
 
 
@@ -52,8 +52,7 @@ def spacing(errors: torch.Tensor) -> float:
     below half a cycle per pixel. 0 where there are no errors."""
     centred = errors.double() - errors.double().mean(dim=(2, 3), keepdim=True)
     power = torch.fft.fft2(centred).abs().square().mean(dim=(0, 1)).numpy()
-    down, across = map(np.fft.fftfreq, errors.shape[-2:])
-    frequency = np.hypot(down[:, None], across)
+    frequency = np.hypot.outer(*map(np.fft.fftfreq, errors.shape[-2:]))
     power = np.where(frequency < 0.5, power, 0)
     return float(power.sum() / (power * frequency).sum()) if power.any() else 0.0
 
@@ -61,8 +60,7 @@ def spacing(errors: torch.Tensor) -> float:
 def verdicts(
     table: pd.DataFrame, figures: pd.DataFrame, mixed: pd.DataFrame, matched: pd.DataFrame
 ) -> pd.DataFrame:
-    """One row a remark and source: claim (its number in docs/claims.md), remark, source, verdict,
-    evidence.
+    """A row a remark and source: claim (of docs/claims.md), remark, verdict, evidence, source.
 
     table: of `looks`. figures: docs/paper_figures.csv. mixed, matched: `procedure.score` of one
     network, the images compared in mixed ranges and in one.
@@ -70,21 +68,20 @@ def verdicts(
     both = ((table, OURS), (figures, THEIRS))
     rows = [(*f(t), source) for f in (_brighter, _untouched, _revealed) for t, source in both]
     rows += [(*_spots(table), OURS), (*_negative(mixed, matched), OURS)]
-    columns = ["claim", "remark", "verdict", "evidence", "source"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["claim", "remark", "verdict", "evidence", "source"])
 
 
 def _brighter(table: pd.DataFrame) -> tuple:
-    words, found = [], []
+    evidence, holds = [], []
     for against in ("raw", "noisy"):
-        words.append(f"than the {against} image:")
+        evidence.append(f"than the {against} image:")
         for level, rows in table[table["level"] > 0].groupby("level"):
             gap = stats.difference(rows["output"].to_numpy(), rows[against].to_numpy())
-            found.append(stats.verdict(gap, "brighter", "darker"))
-            words.append(f"{found[-1]} at {level:g};")
-    holds = [word == "brighter" for word in found]
+            word = stats.verdict(gap, "brighter", "darker")
+            evidence.append(f"{word} at {level:g};")
+            holds.append(word == "brighter")
     verdict = FOLLOWS if all(holds) else PARTLY if any(holds) else NOT
-    return 21, "outputs seem brighter than the input", verdict, " ".join(words).rstrip(";")
+    return 21, "outputs seem brighter than the input", verdict, " ".join(evidence).rstrip(";")
 
 
 def _untouched(table: pd.DataFrame) -> tuple:
@@ -96,11 +93,10 @@ def _untouched(table: pd.DataFrame) -> tuple:
 
 def _revealed(table: pd.DataFrame) -> tuple:
     level, rows = list(table.groupby("level"))[1]
-    gap = stats.difference(rows["raw_black"].to_numpy(), rows["output_black"].to_numpy())
-    black = rows[["raw_black", "output_black"]].mean()
-    evidence = "shown black: {:.0%} of the raw image, {:.0%} of the output".format(*black)
+    raw, output = rows["raw_black"].to_numpy(), rows["output_black"].to_numpy()
+    evidence = f"shown black: {raw.mean():.0%} of the raw image, {output.mean():.0%} of the output"
     remark = f"features hidden by low illumination are revealed at {level:g}"
-    return 16, remark, stats.verdict(gap, FOLLOWS, NOT), evidence
+    return 16, remark, stats.verdict(stats.difference(raw, output), FOLLOWS, NOT), evidence
 
 
 def _spots(table: pd.DataFrame) -> tuple:

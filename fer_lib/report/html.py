@@ -6,7 +6,6 @@ while a page is made: reading it needs no network and no script.
 
 import functools
 import re
-from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from urllib.parse import unquote
@@ -86,59 +85,48 @@ def index(
         figures=[f"figures/{file.name}" for file in sorted(folder.glob("figures/*.png"))],
         facts=facts,
     )
-    _check_links(html, page)
+    for tag in BeautifulSoup(html, "html.parser").select("main [href], main [src]"):
+        name = unquote((tag.get("href") or tag.get("src")).partition("#")[0])
+        if name and not re.match(r"[a-z]+:", name) and not (folder / name).exists():
+            raise UserError(f"{page.name} links to {name}, which is not there: make it first")
     files.write_text(page, html)
 
 
 def _export(book, page: Path, *, embed: bool = False, **resources) -> str:
     """The HTML of a notebook; `resources` reach the template by their names."""
-    resources |= {"metadata": {"path": str(page.parent)}, "page": page.name, "headings": []}
-    html, _ = _exporter(embed).from_notebook_node(book, resources=resources)
+    renderer = _Renderer(escape=False, embed_images=embed, path=str(page.parent))
+    resources |= {"renderer": renderer, "page": page.name}
+    html, _ = _exporter().from_notebook_node(book, resources=resources)
     return html
 
 
 @functools.cache
-def _exporter(embed: bool) -> "_Exporter":
+def _exporter() -> HTMLExporter:
     """One for all pages: compiling its templates takes half a second."""
-    return _Exporter(
+    return HTMLExporter(
         config=Config(_SETTINGS),
         template_name="template",
         extra_template_basedirs=[str(Path(__file__).parent)],
-        embed_images=embed,
+        filters={"markdown2html": _markdown, "tables": _tables},
     )
 
 
-def _check_links(html: str, page: Path) -> None:
-    """Raise UserError for a relative link or picture in `html` whose file is missing."""
-    for tag in BeautifulSoup(html, "html.parser").select("main [href], main [src]"):
-        target = tag.get("href") or tag.get("src")
-        name = unquote(target.partition("#")[0])
-        if name and not re.match(r"[a-z]+:", name) and not (page.parent / name).exists():
-            raise UserError(f"{page.name} links to {name}, which is not there: make it first")
-
-
-class _Exporter(HTMLExporter):
-    """HTML export with this project's Markdown and tables."""
-
-    @pass_context
-    def markdown2html(self, context, source: str) -> str:
-        resources = context["resources"]
-        renderer = _Renderer(
-            escape=False, embed_images=self.embed_images, path=resources["metadata"]["path"]
-        )
-        renderer.headings = resources["headings"]
-        return MarkdownWithMath(renderer=renderer).render(source)
-
-    def default_filters(self) -> Iterator[tuple]:
-        yield from super().default_filters()
-        yield "tables", _tables
+@pass_context
+def _markdown(context, source: str) -> str:
+    return MarkdownWithMath(renderer=context["resources"]["renderer"]).render(source)
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown with MathML, tables that scroll, figures, and headings that links can reach."""
+    """Markdown with MathML, tables that scroll, figures, and headings that links can reach.
+
+    headings: (level, id, text) of each heading so far, for the contents list.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.headings = []
 
     def heading(self, text: str, level: int, **attrs) -> str:
-        """A heading; (level, id, text) is also added to `headings`, for the contents list."""
         plain = re.sub(r"<[^>]*>|&\w+;", "", text).lower()
         slug = base = re.sub(r"\W+", "-", plain).strip("-") or "section"
         number, taken = 1, {"main", *(slug for _, slug, _ in self.headings)}
@@ -179,10 +167,8 @@ def _mathml(latex: str, display: str) -> str:
     except Exception as error:  # the parser's tables raise errors of any kind
         raise UserError(f"maths {latex.strip()!r} cannot be converted: {error!r}") from error
     if _NOT_MATHS.search(html):
-        raise UserError(
-            f"maths {latex.strip()!r} cannot be converted: use simpler commands, such as "
-            r"\operatorname{argmin} or the align* environment"
-        )
+        hint = r"use simpler commands, such as \operatorname{argmin} or the align* environment"
+        raise UserError(f"maths {latex.strip()!r} cannot be converted: {hint}")
     # latex2mathml writes \sim as a letter; a relation has space around it.
     html = html.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
     # Bars grow with their formula only where \left and \right ask for it.

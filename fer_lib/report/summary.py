@@ -26,7 +26,9 @@ def markdown(folder: Path) -> str:
     record = json.loads((folder / "run.json").read_text())
     parts = [_run(record)]
     if not paper.caveat(record["data"]["name"]):
-        answers = [*headline(folder / "tables"), *_answers(folder)]
+        answers = [*headline(folder / "tables"), *verdicts.sentences(_read(folder, "verdicts"))]
+        helps, learns, gradients = _read(folder, "ablation_verdict")["verdict"]
+        answers.append(f"**Residuals**: {helps}; without them the network {learns}; {gradients}.")
         parts.append("\n".join(f"- {answer}" for answer in answers))
     return "\n\n".join([*parts, *_field(folder)]) + "\n"
 
@@ -58,13 +60,6 @@ def _run(record: dict) -> str:
     )
 
 
-def _answers(folder: Path) -> list[str]:
-    """The paper's two questions and its ablation, a line each."""
-    helps, learns, gradients = _read(folder, "ablation_verdict")["verdict"]
-    skips = f"**Residuals**: {helps}; without them the network {learns}; {gradients}."
-    return [*verdicts.sentences(_read(folder, "verdicts")), skips]
-
-
 def _field(folder: Path) -> list[str]:
     """The best method of each kind beside the paper's network, and how far the leaders lead."""
     cost, lead = _read(folder, "cost").set_index("method"), _read(folder, "lead")
@@ -72,19 +67,12 @@ def _field(folder: Path) -> list[str]:
     means = _read(folder, "references").groupby(["method", "level"])["ssim"].mean()
     means = means.unstack("level").loc[cost.index, levels]
     best = means.mean(axis="columns").groupby(cost["learns"]).idxmax()
-    table = [
-        "| SSIM, *camera noise* | learns from | " + " | ".join(map("{:g}".format, levels)) + " |"
-    ]
-    table.append("| --- | --- |" + " ---: |" * len(levels))
-    for method in cost.index:
-        if method in ("noisy", "cae", *best):
-            cells = [
-                *cost.loc[method, ["label", "learns"]],
-                *means.loc[method].map("{:.3f}".format),
-            ]
-            table.append(f"| {' | '.join(cells)} |")
+    head = ["SSIM, *camera noise*", "learns from", *map("{:g}".format, levels)]
+    table = cost[["label", "learns"]].join(means.map("{:.3f}".format))
+    rows = table[table.index.isin(["noisy", "cae", *best])].to_numpy()
+    lines = [head, ["---"] * 2 + ["---:"] * len(levels), *rows]
     leads = (_lead(cost["label"][name], rows) for name, rows in lead.groupby("leader", sort=False))
-    return ["\n".join(table), "\n".join(leads)]
+    return ["\n".join(f"| {' | '.join(cells)} |" for cells in lines), "\n".join(leads)]
 
 
 def _lead(leader: str, lead: pd.DataFrame) -> str:
