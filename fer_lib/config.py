@@ -176,7 +176,7 @@ class Config:
     width: of the paper's network. training: of it. seed: drives the split, the noise and, counting
     up from it, the trainings. seeds: trainings of each network. train_images, test_images: sizes of
     the paper's sample; None takes every image, one fifth of them to test. levels: the noise factors
-    of the paper's tables I and II. resamples: draws of each bootstrap.
+    of the paper's tables I and II. resamples: of means of ten images.
     """
 
     profile: str

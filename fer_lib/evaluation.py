@@ -152,9 +152,8 @@ def by_image(scores: pd.DataFrame) -> pd.DataFrame:
     PROTOCOL, METHOD, SEED, LEVEL" each. All that a statistician needs of a network."""
     columns = ["protocol", "method", "seed", "level"]
     plain = scores[~scores["corrected"]].pivot(index="id", columns=columns, values=["ssim", "mse"])
-    return plain.set_axis(
-        [", ".join(map(str, name)) for name in plain.columns], axis=1
-    ).reset_index()
+    names = [", ".join(map(str, name)) for name in plain.columns]
+    return plain.set_axis(names, axis="columns").reset_index()
 
 
 def by_level(pooled: pd.DataFrame, metric: str) -> pd.DataFrame:

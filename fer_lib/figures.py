@@ -8,6 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fer_lib.tools.plots import legend, line, panels, spread
+
 #: Okabe and Ito's colours, which colour-blind readers tell apart, one for each method.
 COLOURS = {
     "noisy": "#999999",
@@ -26,7 +28,6 @@ LABELS = {
     "cae-plain": "autoencoder without residuals",
     "paper": "paper (ten images)",
 }
-sns.set_theme(style="whitegrid", context="notebook", rc={"axes.edgecolor": ".7"})
 
 
 def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
@@ -65,37 +66,6 @@ def counts(table: pd.DataFrame, category: str, value: str, part: str | None = No
     axis.grid(axis="y", visible=False)
     sns.despine(figure, left=True)
     return figure
-
-
-def panels(count: int, columns: int, height: float, **options) -> tuple[Figure, Sequence]:
-    """A figure as wide as the page and its `count` axes, `columns` in a row of `height` inches."""
-    rows = -(-count // columns)
-    options = {"squeeze": False, "sharey": True, "layout": "constrained"} | options
-    figure, axes = plt.subplots(rows, columns, figsize=(10, height * rows), **options)
-    for axis in axes.flat[count:]:
-        axis.set_visible(False)
-    return figure, axes.flat[:count]
-
-
-def legend(figure: Figure, axis) -> None:
-    """Below the figure, for all panels, what `axis` shows."""
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-
-
-def spread(rows: pd.DataFrame, metric: str) -> np.ndarray | None:
-    """(2, n): how far the intervals of `metric` reach down and up; None if the table has none."""
-    if f"{metric}_lo" not in rows:
-        return None
-    return np.abs(rows[[f"{metric}_lo", f"{metric}_hi"]].to_numpy().T - rows[metric].to_numpy())
-
-
-def line(axis, rows: pd.DataFrame, metric: str, *, by: str, shift: float = 0, **options) -> None:
-    """`metric` with its intervals, where there are any, against the column `by`.
-
-    shift: keeps the intervals of several lines from hiding each other.
-    """
-    options = {"fmt": "o-", "ms": 4, "capsize": 3} | options
-    axis.errorbar(rows[by] + shift, rows[metric], yerr=spread(rows, metric), **options)
 
 
 def losses(history: pd.DataFrame) -> Figure:
@@ -164,17 +134,4 @@ def emotions(table: pd.DataFrame) -> Figure:
         axis.errorbar(rows["gain"], names, xerr=spread(rows, "gain"), **style)
         axis.axvline(0, color=".5", lw=1)
         axis.set(title=f"factor {level:g}", xlabel="SSIM gained")
-    return figure
-
-
-def beside(pictures: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Pictures in [0, 1], each (title, (H, W) or (H, W, 3)), beside each other."""
-    height, width = pictures[0][1].shape[:2]
-    count = len(pictures)
-    figure, axes = panels(count, count, 10 / count * height / width + 0.4)
-    for axis, (title, picture) in zip(axes, pictures, strict=True):
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axis.set_title(title)
-        axis.axis("off")
-    plt.close(figure)  # or a notebook would show it twice
     return figure

@@ -87,16 +87,6 @@ def verdict(difference: Estimate, better: str, worse: str) -> str:
     return worse if difference.hi < -ROUNDING else "undecided"
 
 
-def subset_means(scores: np.ndarray, size: int, resamples: int, seed: int = 0) -> np.ndarray:
-    """Means of `size` different images, drawn `resamples` times: (images, ...) -> (resamples, ...).
-
-    All columns share the draws. Raises ValueError if there are fewer images than `size`.
-    """
-    rng = np.random.default_rng(seed)
-    draws = [rng.choice(len(scores), size, replace=False) for _ in range(resamples)]
-    return np.stack([scores[draw].mean(axis=0) for draw in draws])
-
-
 def holm(p: np.ndarray) -> np.ndarray:
     """Holm's (1979) adjusted p-values (P,): rejecting those below a level keeps the chance of any
     false rejection below that level."""

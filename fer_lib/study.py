@@ -1,25 +1,17 @@
 """One run of the study: its settings, its faces, and the files through which chapters speak."""
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-import IPython.display
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
-from PIL import Image
+from IPython.display import Image, display
+from matplotlib.figure import Figure
 
 from fer_lib import config, data, training
 from fer_lib.config import REPORTS, WORK, Config, Part, Recipe
-from fer_lib.tools import files
+from fer_lib.tools import files, plots
 from fer_lib.training import Trained
-
-#: A figure's inch is an inch of the page (96 CSS pixels), so 10 point text in it is 10 point
-#: text on the page; each CSS pixel has 1.5 of the file's, for sharp screens.
-DPI = 144
-CSS_DPI = 96
 
 
 @dataclass(frozen=True)
@@ -40,27 +32,21 @@ class Study:
         """Read tables/NAME.csv. Raises UserError if the chapter that writes it has not run."""
         path = self.folder / "tables" / f"{name}.csv"
         if not path.exists():
-            raise config.UserError(
-                f"no {name}.csv in {self.folder.name} yet: run earlier notebooks"
-            )
+            where = self.folder.name
+            raise config.UserError(f"no {name}.csv in {where} yet: run earlier notebooks")
         return pd.read_csv(path, keep_default_na=False)
 
-    def show(self, figure: plt.Figure, name: str, *, alt: str, caption: str) -> None:
+    def show(self, figure: Figure, name: str, *, alt: str, caption: str) -> None:
         """Save `figure` as figures/NAME.png and show those same bytes in the notebook.
 
         alt: what the figure says, for those who cannot see it. caption: below the figure;
         markdown, so $maths$ works. Both travel in the output's metadata.
         """
-        drawn, saved = BytesIO(), BytesIO()
-        figure.savefig(drawn, format="png", dpi=DPI, facecolor="white", bbox_inches="tight")
-        plt.close(figure)
-        # 256 colours: less than half the bytes, and no difference to the eye.
-        picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        picture.save(saved, "PNG", optimize=True)
+        png, width = plots.png(figure)
         with files.replacing(self.folder / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(saved.getvalue())
-        metadata = {"alt": alt, "caption": caption, "width": round(picture.width * CSS_DPI / DPI)}
-        display(IPython.display.Image(saved.getvalue(), format="png", metadata=metadata))
+            temporary.write_bytes(png)
+        metadata = {"alt": alt, "caption": caption, "width": width}
+        display(Image(png, format="png", metadata=metadata))
 
     def side(self, name: str) -> tuple[np.ndarray, pd.DataFrame]:
         """The images (n, 48, 48) and rows of the "train" or "test" side of tables/split.csv."""
@@ -119,9 +105,8 @@ class Study:
         width: other than the profile's own.
         """
         part = self.part("sample", version=0)
-        return self.reconstruct(
-            config.reconstruction(self.settings, part, network, seed, width=width)
-        )
+        recipe = config.reconstruction(self.settings, part, network, seed, width=width)
+        return self.reconstruct(recipe)
 
     def reconstruct(self, recipe: Recipe) -> Trained:
         """The training of a recipe with the task "reconstruction", now unless it was before."""

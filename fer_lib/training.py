@@ -3,7 +3,6 @@
 `fit` resumes by itself: after each epoch everything that the next one needs is on disk.
 """
 
-import importlib.metadata
 import math
 import time
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from fer_lib import autoencoder, pipeline
-from fer_lib.config import ModelConfig, Recipe, TrainConfig, UserError
+from fer_lib.config import ModelConfig, Recipe, UserError
 from fer_lib.tools import device, progress, weights
 
 
@@ -26,18 +25,13 @@ class Task(Protocol):
 
     def build(self, seed: int) -> nn.Module:
         """The network before training; the same seed gives the same weights."""
-        ...
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator):
-        """What one step learns from, made of clean faces, uint8 (N, 48, 48), in float32.
-
-        All draws come from the CPU `generator`, so that every device sees the same batches.
-        """
-        ...
+        """What one step learns from, float32, made of clean faces, uint8 (N, 48, 48). All draws
+        come from the CPU `generator`, so that every device sees the same batches."""
 
     def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
         """The mean loss of a batch; `progress` is the share of the training that is done."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -108,21 +102,10 @@ def load(task: Task, path: Path) -> Trained:
     tensors, facts = weights.load(path)
     model = task.build(0)
     model.load_state_dict(weights.nested("model", tensors))
-    model = model.to(device.best()).eval()
-    return Trained(model, facts["history"], facts["gradients"], facts["key"], _elsewhere(facts))
-
-
-def _made_with(settings: TrainConfig) -> dict[str, str]:
-    """What decides a training besides its recipe: precision, and versions of packages."""
-    precision = str(device.autocast_dtype(settings.precision, device.best()))
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "deepinv")}
-    return {"precision": precision.removeprefix("torch."), **versions}
-
-
-def _elsewhere(facts: dict) -> str:
-    here = _made_with(TrainConfig(**facts["recipe"]["training"]))
-    there = {name: facts["made_with"].get(name, "not recorded") for name in here}
-    return "; ".join(f"{k} {there[k]}, here {v}" for k, v in here.items() if there[k] != v)
+    precision = facts["recipe"]["training"]["precision"]
+    elsewhere = device.differences(facts["made_with"], precision)
+    record = (facts[name] for name in ("history", "gradients", "key"))
+    return Trained(model.to(device.best()).eval(), *record, elsewhere)
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
@@ -234,7 +217,7 @@ class _Run:
             "key": self.recipe.key,
             "recipe": self.recipe.as_dict(),
             "faces": self.faces,
-            "made_with": _made_with(self.settings),
+            "made_with": device.made_with(self.settings.precision),
             "history": self.history,
             "gradients": self.gradients,
         }

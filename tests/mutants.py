@@ -42,8 +42,6 @@ MORE_TESTS = {
     "config.py": "test_golden.py",
     "data.py": "test_study.py test_golden.py",
     "display.py": "report/test_html.py",
-    "noise.py": "test_other_noise.py",
-    "other_noise.py": "test_noise.py",
     "paper.py": "report/test_html.py",
     "study.py": "test_data.py",
     "training.py": "test_golden.py tools/test_weights.py",

@@ -8,6 +8,8 @@ import torch
 import torchvision
 
 from fer_lib import evaluation, figures, paper
+from fer_lib.tools import pictures as pictures_tool
+from fer_lib.tools import plots
 
 
 @pytest.fixture(autouse=True)
@@ -40,17 +42,17 @@ def test_small_and_large_faces_share_one_picture():
 
 @pytest.mark.parametrize(("count", "rows"), [(1, 1), (4, 2), (5, 3)])
 def test_any_number_of_panels_fits(count, rows):
-    figure, axes = figures.panels(count, 2, 3)
+    figure, axes = plots.panels(count, 2, 3)
     assert len(axes) == sum(axis.get_visible() for axis in figure.axes) == count
     assert figure.get_size_inches().tolist() == [10, 3 * rows]
 
 
 def test_a_line_shows_its_intervals():
     table = pd.DataFrame({"level": [0.1, 0.2], "ssim": [0.5, 0.4]})
-    _, (axis,) = figures.panels(1, 1, 3)
-    figures.line(axis, table, "ssim", by="level", shift=0.01)
+    _, (axis,) = plots.panels(1, 1, 3)
+    plots.line(axis, table, "ssim", by="level", shift=0.01)
     bounds = table.assign(ssim_lo=[0.4, 0.3], ssim_hi=[0.7, 0.6])
-    figures.line(axis, bounds, "ssim", by="level", label="x")
+    plots.line(axis, bounds, "ssim", by="level", label="x")
     (plain, _, none), (_, _, (bars,)) = axis.containers
     assert plain.get_xdata().tolist() == pytest.approx([0.11, 0.21])
     assert none == ()
@@ -85,7 +87,7 @@ def test_emotions_are_drawn_with_their_numbers_of_images():
 
 
 def test_pictures_stand_beside_each_other():
-    figure = figures.beside([("gray", np.zeros((30, 20))), ("colour", np.zeros((30, 20, 3)))])
+    figure = pictures_tool.beside([("gray", np.zeros((30, 20))), ("colour", np.zeros((30, 20, 3)))])
     assert [axis.get_title() for axis in figure.axes] == ["gray", "colour"]
     assert plt.get_fignums() == []  # not shown a second time
 

@@ -174,16 +174,6 @@ def test_a_verdict_needs_an_interval_clear_of_zero(lo, hi, word):
     assert stats.verdict(Estimate((lo + hi) / 2, lo, hi, 0.5), "better", "worse") == word
 
 
-def test_subset_means_are_of_different_images():
-    scores = np.arange(12.0)
-    means = stats.subset_means(np.stack([scores, -scores], axis=1), 11, 500)
-    assert means.shape == (500, 2)
-    left_out = 66 - 11 * means[:, 0]
-    np.testing.assert_allclose(left_out, left_out.round(), atol=1e-9)  # no image counts twice
-    assert len(np.unique(left_out.round())) == 12
-    np.testing.assert_allclose(means[:, 0], -means[:, 1])  # columns share the draws
-
-
 def test_holm_multiplies_by_the_number_of_hypotheses_left():
     """Holm 1979; by hand: .01 * 4, .02 * 3, .03 * 2 (raised to .06), .4 * 1."""
     p = np.array([0.03, 0.01, 0.4, 0.02])

@@ -607,7 +607,7 @@ def test_all_that_differs_is_said_and_what_was_not_recorded(pictures, published)
 def test_precision_auto_means_what_this_machine_has(pictures, monkeypatch):
     for multiplies, dtype in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(device, "_multiplies_bfloat16", lambda where, here=multiplies: here)
-        assert training._made_with(TrainConfig(precision="auto"))["precision"] == dtype
+        assert device.made_with("auto")["precision"] == dtype
 
 
 def test_a_damaged_published_network_is_named(pictures, published):

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib import paper
-from fer_lib.figures import legend, line, panels, spread
+from fer_lib.tools.plots import legend, line, panels, spread
 
 #: Of the noise factors, from none to strong, with marks that tell them apart without colour.
 LEVELS = ("#440154", "#31688E", "#2A9D6B", "#B8860B")

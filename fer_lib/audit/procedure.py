@@ -113,11 +113,21 @@ def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.
             values = group[name].to_numpy() / divisor
             mean, low, high = stats.mean(values).values
             if procedure.sampled:
-                means = stats.subset_means(values, min(size, len(values)), resamples)
+                means = subset_means(values, min(size, len(values)), resamples)
                 low, high = np.quantile(means, [(1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2])
             row |= {name: mean, f"{name}_lo": low, f"{name}_hi": high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def subset_means(scores: np.ndarray, size: int, resamples: int, seed: int = 0) -> np.ndarray:
+    """Means of `size` different images, drawn `resamples` times: (images, ...) -> (resamples, ...).
+
+    All columns share the draws. Raises ValueError if there are fewer images than `size`.
+    """
+    rng = np.random.default_rng(seed)
+    draws = [rng.choice(len(scores), size, replace=False) for _ in range(resamples)]
+    return np.stack([scores[draw].mean(axis=0) for draw in draws])
 
 
 def ladder(

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib.figures import COLOURS, legend, line, panels, spread
+from fer_lib.figures import COLOURS
 from fer_lib.methods.filters import FILTERS
 from fer_lib.methods.ranking import AXES
 from fer_lib.noise import NOISES
+from fer_lib.tools.plots import legend, line, panels, spread
 
 #: What a method learns from: in a legend, and its colour (Okabe and Ito).
 LEARNS = {

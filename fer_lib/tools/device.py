@@ -1,6 +1,7 @@
 """What the hardware offers, asked at run time."""
 
 import contextlib
+import importlib.metadata
 import shutil
 from collections.abc import Iterator
 
@@ -21,6 +22,20 @@ def autocast_dtype(precision: str, where: torch.device) -> torch.dtype:
     return getattr(torch, precision)
 
 
+def made_with(precision: str) -> dict[str, str]:
+    """What decides a training here besides its recipe: its precision, and packages' versions."""
+    dtype = str(autocast_dtype(precision, best())).removeprefix("torch.")
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "deepinv")}
+    return {"precision": dtype, **versions}
+
+
+def differences(there: dict[str, str], precision: str) -> str:
+    """In what a training that was `made_with` these differs from one made here; "" in nothing."""
+    here = made_with(precision)
+    there = {name: there.get(name, "not recorded") for name in here}
+    return "; ".join(f"{k} {there[k]}, here {v}" for k, v in here.items() if there[k] != v)
+
+
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
     """So many threads of torch on the CPU inside the block; 0 leaves their number as it is."""
@@ -34,9 +49,10 @@ def threads(count: int) -> Iterator[None]:
 
 def can_compile(where: torch.device) -> bool:
     """Whether torch.compile has what it needs: a C++ compiler, and on a GPU Triton's support."""
-    if where.type == "cuda":
-        return torch.cuda.get_device_capability(where) >= (7, 0) and _has_compiler()
-    return where.type == "cpu" and _has_compiler()
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return False
+    on_gpu = where.type == "cuda" and torch.cuda.get_device_capability(where) >= (7, 0)
+    return where.type == "cpu" or on_gpu
 
 
 def compile_each_shape() -> None:
@@ -45,10 +61,6 @@ def compile_each_shape() -> None:
     of both torch 2.14 fails on CPUs: "cannot determine truth value of Relational"."""
     torch.compiler.reset()
     torch._dynamo.config.automatic_dynamic_shapes = False
-
-
-def _has_compiler() -> bool:
-    return any(map(shutil.which, ("c++", "g++", "clang++")))
 
 
 def _multiplies_bfloat16(where: torch.device) -> bool:

@@ -1,12 +1,15 @@
-"""A user's own picture, read and written. Arrays are (H, W) gray or (H, W, 3)."""
+"""A user's own picture, read, shown and written. Arrays are (H, W) gray or (H, W, 3)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_lib.config import UserError
-from fer_lib.tools import files
+from fer_lib.tools import files, plots
 
 GRAY = ("1", "L", "LA")  # modes of Pillow that hold no colour
 
@@ -41,3 +44,16 @@ def write(picture: np.ndarray, path: str) -> None:
     image = Image.fromarray((picture * 255).round().astype(np.uint8))
     with files.replacing(target) as temporary:
         image.save(temporary, format=form)
+
+
+def beside(pictures: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Pictures in [0, 1], each (title, (H, W) or (H, W, 3)), beside each other."""
+    height, width = pictures[0][1].shape[:2]
+    count = len(pictures)
+    figure, axes = plots.panels(count, count, 10 / count * height / width + 0.4)
+    for axis, (title, picture) in zip(axes, pictures, strict=True):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(title)
+        axis.axis("off")
+    plt.close(figure)  # or a notebook would show it twice
+    return figure

@@ -191,3 +191,13 @@ def test_the_ladder_scores_each_rung_by_its_own_procedure(models, test_side):
         assert np.allclose(rows["ssim"], means, atol=1e-9), rung
     first = table[table["rung"] == FIRST]
     assert np.allclose(*(first.loc[first["way"] == way, "mse"] for way in ("cumulative", "alone")))
+
+
+def test_subset_means_are_of_different_images():
+    scores = np.arange(12.0)
+    means = procedure.subset_means(np.stack([scores, -scores], axis=1), 11, 500)
+    assert means.shape == (500, 2)
+    left_out = 66 - 11 * means[:, 0]
+    np.testing.assert_allclose(left_out, left_out.round(), atol=1e-9)  # no image counts twice
+    assert len(np.unique(left_out.round())) == 12
+    np.testing.assert_allclose(means[:, 0], -means[:, 1])  # columns share the draws
