@@ -1,9 +1,9 @@
 """What a run asks for, and what of it is there: the one policy for what runs again.
 
-A chapter is up to date while all that decides its results is what it was when it was executed, by
-content: the declared versions and the settings of the wings that it uses, its own notebook, the
-data, the names of its trainings, the tables that it reads, and those that it wrote. No source code
-counts: whoever changes what a wing computes raises its VERSION.
+A chapter is up to date while all that decides its results has the content that it had when it was
+executed: the declared versions and the settings of the wings that it uses, its notebook, the data,
+the names of its trainings, and the tables that it reads or wrote. No source code counts: whoever
+changes what a wing computes raises its VERSION.
 
 `prepare` writes this down in the run's folder in work/, where the workflow (Snakefile) finds it:
 
@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fer_lib import report
-from fer_lib.config import REPORTS, ROOT, SPLIT_VERSION, WORK, Config
+from fer_lib.config import REPORTS, ROOT, SPLIT_VERSION, WORK, Config, ModelConfig
 from fer_lib.run.chapters import CHAPTERS, WINGS, Chapter
 from fer_lib.tools import files, weights
 
@@ -37,19 +37,20 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
     stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
     published, unmade = weights.index(), set()
     for key, recipe in stages.items():
-        start = recipe.start.key if recipe.start else None
-        facts = {"threads": recipe.training.threads, "start": start, "recipe": recipe}
+        start, threads = recipe.start and recipe.start.key, recipe.training.threads
+        facts = {"threads": threads, "start": start, "recipe": recipe}
         _write(folder / "trainings" / f"{key}.json", facts)
         trained = folder / "trained" / key
         if not (key in published or weights.finished(key)):
             trained.unlink(missing_ok=True)
         elif not trained.exists():  # a mark keeps its date
             files.write_text(trained, "")
-        titles[key] = f"{recipe.network}, {recipe.training.epochs} epochs, seed {recipe.seed}"
+        size = f", width {recipe.model.width:g}" if isinstance(recipe.model, ModelConfig) else ""
+        titles[key] = f"{recipe.network}{size}, {recipe.training.epochs} epochs, seed {recipe.seed}"
     for chapter in CHAPTERS:
         trainings = sorted({r.key for name in chapter.trainings for r in recipes[name]})
         decides = {"notebook": _digest(chapter.source), "trainings": trainings}
-        decides |= _decides(settings, ("core", *chapter.wings), data)
+        decides |= _decides(settings, ("core", *chapter.trainings), data)
         _write(folder / "asked" / f"{chapter.number}.json", decides)
         # Snakemake makes no missing mark again while a later one is there: later ones go too, and
         # a chapter whose tables came out the same ends at once.
@@ -85,24 +86,24 @@ def _write(path: Path, content: dict) -> None:
 
 def parameters(run: str) -> dict:
     """The parameters of every notebook of a run; the data is that of the environment."""
-    core = _read(WORK / run / "asked" / "report.json")["settings"]["core"]
+    core = read(WORK / run / "asked" / "report.json")["settings"]["core"]
     return {name: core[name] for name in ("profile", "seed", "seeds")}
 
 
 def state(run: str, chapter: Chapter) -> dict[str, str]:
     """Digests of what was asked of a chapter and of all tables that it reads or writes, as they are
     now; "" for a file that is not there."""
-    tables = {f"{name}.csv": REPORTS / run / "tables" / f"{name}.csv" for name in chapter.tables}
-    asked = {"asked": WORK / run / "asked" / f"{chapter.number}.json"}
-    return {name: _digest(path) for name, path in (asked | tables).items()}
+    paths = {"asked": WORK / run / "asked" / f"{chapter.number}.json"}
+    for name in chapter.reads + chapter.writes:
+        paths[f"{name}.csv"] = REPORTS / run / "tables" / f"{name}.csv"
+    return {name: _digest(path) for name, path in paths.items()}
 
 
 def is_made(run: str, chapter: Chapter) -> bool:
     """Whether the chapter's executed notebook was made from, and made, what is there now."""
     notebook = WORK / run / f"{chapter.name}.ipynb"
-    if not notebook.exists():
-        return False
-    return _read(notebook)["metadata"].get("fer_lib", {}).get("state") == state(run, chapter)
+    metadata = read(notebook)["metadata"] if notebook.exists() else {}
+    return metadata.get("fer_lib", {}).get("state") == state(run, chapter)
 
 
 def mark(run: str, chapter: Chapter) -> None:
@@ -110,7 +111,8 @@ def mark(run: str, chapter: Chapter) -> None:
     _write(WORK / run / "made" / f"{chapter.number}.json", state(run, chapter))
 
 
-def _read(path: Path) -> dict:
+def read(path: Path) -> dict:
+    """A JSON file, such as a notebook."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""The notebooks in order: what each asks, reads and writes, and which wings it uses.
+"""The notebooks in order: what each asks, reads and writes, and which networks it uses.
 
 No torch in here, so that a run is planned in a fraction of a second.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fer_lib import config
 from fer_lib.audit import plan
-from fer_lib.config import NOTEBOOKS, UserError
+from fer_lib.config import NOTEBOOKS, one_of
 from fer_lib.methods import plans
 
 #: Of each part of the library its plan: VERSION, PLANS (settings by profile; those of the core are
@@ -20,16 +20,15 @@ WINGS = {"core": config, "audit": plan, "methods": plans}
 class Chapter:
     """A notebook.
 
-    reads, writes: names of tables (tables/NAME.csv) of the run. wings: whose code and settings it
-    uses beside the core's. trainings: the parts of the library whose trained networks it reads.
+    reads, writes: names of tables (tables/NAME.csv) of the run. trainings: of WINGS those whose
+    trained networks it reads; what these compute, and the core, decides its results.
     """
 
     name: str
     title: str
     question: str
-    reads: tuple[str, ...]
     writes: tuple[str, ...]
-    wings: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     trainings: tuple[str, ...] = ()
 
     @property
@@ -39,10 +38,6 @@ class Chapter:
     @property
     def source(self) -> Path:
         return NOTEBOOKS / f"{self.name}.ipynb"
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        return self.reads + self.writes
 
     @property
     def after(self) -> list[str]:
@@ -55,7 +50,6 @@ CHAPTERS = (
         "01_data_preparation",
         "Data",
         "What is in the data, and how is it split without leaking copies?",
-        reads=(),
         writes=("dataset", "split"),
     ),
     Chapter(
@@ -86,9 +80,7 @@ CHAPTERS = (
         "05_as_run",
         "As its authors ran it",
         "Do the authors' network and test give the paper's numbers, and what are honest ones?",
-        reads=(),
         writes=("as_run", "as_run_losses", "ladder", "paper_figures", "remarks"),
-        wings=("audit",),
         trainings=("audit",),
     ),
     Chapter(
@@ -97,7 +89,6 @@ CHAPTERS = (
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
         writes=("tuning", "budgets", "references", "references_images", "lead"),
-        wings=("methods",),
         trainings=("core", "methods"),
     ),
     Chapter(
@@ -106,7 +97,6 @@ CHAPTERS = (
         "What would more learning bring, and what does each method cost?",
         reads=("split", "models", "tuning", "references"),
         writes=("trend", "doublings", "cost"),
-        wings=("methods",),
         trainings=("core", "methods"),
     ),
     Chapter(
@@ -115,7 +105,6 @@ CHAPTERS = (
         "Which methods still work on noise that they were not made for?",
         reads=("split", "models", "autoencoder", "references"),
         writes=("tuning_noise_types", "noise_types", "noise_evaluation"),
-        wings=("methods",),
         trainings=("core", "methods"),
     ),
 )
@@ -123,8 +112,6 @@ CHAPTERS = (
 
 def find(number: str) -> Chapter:
     """The chapter numbered `number` ("4" or "04"). Raises UserError that lists the known ones."""
-    for chapter in CHAPTERS:
-        if chapter.number == number.zfill(2):
-            return chapter
-    known = ", ".join(chapter.number for chapter in CHAPTERS)
-    raise UserError(f"unknown notebook {number!r}: choose one of {known}")
+    numbered = {chapter.number: chapter for chapter in CHAPTERS}
+    one_of("notebook", number.zfill(2), numbered)
+    return numbered[number.zfill(2)]

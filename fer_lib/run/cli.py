@@ -1,30 +1,27 @@
 """The command line of `./run_all.sh`: run the study, its tests, or JupyterLab."""
 
 import argparse
-import contextlib
 import fcntl
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from fer_lib import config
 from fer_lib.config import ROOT, UserError
 from fer_lib.readers import sources
-from fer_lib.run import asked, chapters, step, watch
+from fer_lib.run import asked, step, watch
+from fer_lib.run.chapters import CHAPTERS, find
 
-EPILOG = """examples:
+OTHER = {"test": ["pytest"], "lab": ["jupyterlab", str(config.NOTEBOOKS)]}  # besides "run"
+EXAMPLES = """examples:
   ./run_all.sh                                   the study on the embedded ORL faces
   ./run_all.sh --data ferplus.zip                the same on FER+
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
   ./run_all.sh --only 04                         one notebook again
 words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
-
-OTHER = {"test": ["pytest"], "lab": ["jupyterlab", str(config.NOTEBOOKS)]}
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,12 +38,12 @@ def parser() -> argparse.ArgumentParser:
     options = Parser(
         prog="./run_all.sh",
         description="Reproduce the study headless, step by step, in reports/DATASET-PROFILE/.",
-        epilog=EPILOG,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = options.add_argument
-    add("what", nargs="?", default="run", choices=("run", "test", "lab"), help="default: run")
+    add("what", nargs="?", default="run", choices=("run", *OTHER), help="default: run")
     add("--profile", default="quick", choices=config.PROFILES, help="size (default: quick)")
     add("--data", metavar="PATH", help="FER+ as a zip or folder (default: $FER_DATA, else ORL)")
     add("--seed", type=int, default=0, help="of split, noise and trainings (default: 0)")
@@ -58,9 +55,8 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Do what the command line says; the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     options, extra = parser().parse_args(arguments[:cut]), arguments[cut + 1 :]
     try:
@@ -80,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _list() -> int:
-    for chapter in chapters.CHAPTERS:
+    for chapter in CHAPTERS:
         print(f"{chapter.number}  {chapter.title}: {chapter.question}")
     for name, settings in config.PROFILES.items():
         size = f"{settings.train_images or 'all'} + {settings.test_images or '20%'} images"
@@ -89,49 +85,45 @@ def _list() -> int:
     return 0
 
 
-#: glibc is to keep freed memory. Given back to the system, it is asked for again at every step of a
-#: training: 43,000 page faults each at width 1/8, and none with these (counted). Elsewhere unknown.
-MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
-
-
 def _set_environment(options: argparse.Namespace, arguments: list[str]) -> None:
     if options.data:
         os.environ["FER_DATA"] = str(Path(options.data).expanduser().resolve())
-    for name, value in MEMORY.items():
-        os.environ.setdefault(name, value)
+    # glibc is to keep freed memory. Given back to the system, it is asked for again at every step
+    # of a training: 43,000 page faults each at width 1/8, and none with these (counted).
+    os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**40))
     path = options.data or "\0"  # where the data lies is nobody's business
-    shown = [
-        word.removesuffix(path) + "PATH" if word.endswith(path) else word for word in arguments
-    ]
-    os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *shown])
+    words = [f"{w.removesuffix(path)}PATH" if w.endswith(path) else w for w in arguments]
+    os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *words])
 
 
 def _run(options: argparse.Namespace, extra: list[str]) -> int:
-    settings, again = config.load(options.profile, options.seed, options.seeds), _again(options)
+    settings = config.load(options.profile, options.seed, options.seeds)
+    target, page = "report.json", "index.html"
+    again = CHAPTERS if options.force else ()  # to be executed even if nothing has changed
+    if options.start:
+        again = CHAPTERS[CHAPTERS.index(find(options.start)) :]
+    if options.only:
+        again = (find(options.only),)
+        target, page = f"{again[0].number}.page", f"{again[0].name}.html"
     dataset = _dataset()
     run = config.run_name(dataset["name"], settings)
-    target, page = "report.json", "index.html"
-    if options.only:
-        target, page = f"{again[0].number}.page", f"{again[0].name}.html"
-    with _alone(run) as lock:
+    folder = config.WORK / run
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:  # the workflow inherits the lock, which lasts until the last of both is gone
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another run of {run} is at work: wait for it or stop it") from None
         for chapter in again:
-            (config.WORK / run / f"{chapter.name}.ipynb").unlink(missing_ok=True)
+            (folder / f"{chapter.name}.ipynb").unlink(missing_ok=True)
         titles = asked.prepare(run, settings, dataset)
-        code = watch.follow(_snakemake(run, target, extra), run, titles, keep=[lock])
+        code = watch.follow(_snakemake(run, target, extra), run, titles, keep=[lock.fileno()])
     if code:
         print(f"stopped; the same command goes on (all is in {step.log(run)})", file=sys.stderr)
         return 1
     print(os.path.relpath(config.REPORTS / run / page))
     return 0
-
-
-def _again(options: argparse.Namespace) -> list[chapters.Chapter]:
-    """The chapters that are to be executed even if nothing has changed."""
-    if options.only:
-        return [chapters.find(options.only)]
-    if options.start:
-        return chapters.CHAPTERS[chapters.CHAPTERS.index(chapters.find(options.start)) :]
-    return chapters.CHAPTERS if options.force else []
 
 
 def _dataset() -> dict[str, str]:
@@ -142,8 +134,8 @@ def _dataset() -> dict[str, str]:
 
         print("decoding the faces, once", flush=True)
         data.prepare()
-    meta = json.loads(meta.read_text(encoding="utf-8"))
-    return {"name": meta["name"], "checksum": meta["checksum"]}
+    facts = asked.read(meta)
+    return {name: facts[name] for name in ("name", "checksum")}
 
 
 def _snakemake(run: str, target: str, extra: list[str]) -> list[str]:
@@ -157,21 +149,8 @@ def _snakemake(run: str, target: str, extra: list[str]) -> list[str]:
     return [*command, "--config", f"run={run}"]
 
 
-@contextlib.contextmanager
-def _alone(run: str) -> Iterator[int]:
-    """Hold the run's lock, which the workflow inherits: it lasts until the last of both is gone."""
-    path = config.WORK / run / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another run of {run} is at work: wait for it or stop it") from None
-        yield lock.fileno()
-
-
 if __name__ == "__main__":
     for number in (signal.SIGTERM, signal.SIGHUP):  # they stop a run as Ctrl-C does
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has the second ignored
             signal.signal(number, signal.default_int_handler)
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,51 +1,32 @@
-"""From executed notebooks and tables to the pages of a run's report.
-
-`python -m fer_lib.run.pages RUN NN` makes that of a chapter, `... RUN report` all and the index.
-"""
+"""From executed notebooks and tables to the pages of a run's report."""
 
 import json
-import sys
 
 from fer_lib import paper
 from fer_lib.config import REPORTS, WORK
 from fer_lib.report import html, summary
-from fer_lib.run import chapters, provenance, step
-from fer_lib.run.chapters import CHAPTERS, Chapter
+from fer_lib.run import chapters, provenance
+from fer_lib.run.chapters import CHAPTERS
 from fer_lib.tools import files
 
 NAV = [(f"{c.number} {c.title}", f"{c.name}.html") for c in CHAPTERS]
 
 
-def page(run: str, chapter: Chapter) -> None:
-    """Render one executed notebook."""
-    source = WORK / run / f"{chapter.name}.ipynb"
-    title = f"{chapter.title} · {run}"
-    target, banner = REPORTS / run / f"{chapter.name}.html", paper.caveat(run.rpartition("-")[0])
-    html.render(source, target, title=title, nav=NAV, banner=banner)
-
-
-def index(run: str) -> None:
-    """Write run.json and index.html."""
-    folder = REPORTS / run
-    record = provenance.record(run)
-    files.write_text(folder / "run.json", json.dumps(record, indent=1) + "\n")
-    html.index(
-        folder / "index.html",
-        title=f"Removing noise from faces with autoencoders · {run}",
-        banner=paper.caveat(record["data"]["name"]),
-        summary=summary.markdown(folder),
-        sections=[(f"{c.number} {c.title}", f"{c.name}.html", c.question) for c in CHAPTERS],
-        facts=summary.facts(record),
-    )
-
-
-def render(run: str, which: str) -> None:
-    """The page of the chapter with that number, or with "report" all pages and the index."""
+def make(run: str, which: str) -> None:
+    """The page of the chapter with the number `which`, or with "report" all pages and the index."""
+    banner = paper.caveat(run.rpartition("-")[0])
     for chapter in CHAPTERS if which == "report" else [chapters.find(which)]:
-        page(run, chapter)
+        executed = WORK / run / f"{chapter.name}.ipynb"
+        page, title = REPORTS / run / f"{chapter.name}.html", f"{chapter.title} · {run}"
+        html.render(executed, page, title=title, nav=NAV, banner=banner)
     if which == "report":
-        index(run)
-
-
-if __name__ == "__main__":
-    sys.exit(step.main(render))
+        record = provenance.record(run)
+        files.write_text(REPORTS / run / "run.json", json.dumps(record, indent=1) + "\n")
+        html.index(
+            REPORTS / run / "index.html",
+            title=f"Removing noise from faces with autoencoders · {run}",
+            banner=banner,
+            summary=summary.markdown(REPORTS / run),
+            sections=[(*link, c.question) for link, c in zip(NAV, CHAPTERS, strict=True)],
+            facts=summary.facts(record),
+        )

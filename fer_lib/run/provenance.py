@@ -4,7 +4,6 @@ A run's record is put together from what each executed notebook noted when it ra
 """
 
 import importlib.metadata
-import json
 import os
 import platform
 import re
@@ -12,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from fer_lib.config import ROOT, WORK
+from fer_lib.run import asked
 from fer_lib.run.chapters import CHAPTERS
 
 #: What results are made of. A changed report or README does not make them unclean.
@@ -23,52 +23,44 @@ def note() -> dict:
     """What to remember of the moment and the machine at which a notebook runs."""
     # The last commit that changed an ingredient: later ones make no other results.
     commit = _said("git", "log", "-1", "--format=%H", "--", *INGREDIENTS)
+    linux = Path("/proc/cpuinfo")
+    model = re.search("model name.*: (.*)", linux.read_text()) if linux.exists() else None
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "commit": commit or "unknown",
         "clean": bool(commit) and not _said("git", "status", "--porcelain", "--", *INGREDIENTS),
-        "hardware": hardware(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
-    }
-
-
-def hardware() -> dict:
-    """Processor, cores, threads (as PyTorch counts them), GPU; loads no PyTorch."""
-    linux = Path("/proc/cpuinfo")
-    model = re.search("model name.*: (.*)", linux.read_text()) if linux.exists() else None
-    return {
-        "cpu": model[1] if model else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
-        "gpu": _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or None,
+        "hardware": {
+            "cpu": model[1] if model else platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),  # as PyTorch
+            "gpu": _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or None,
+        },
+        "packages": versions | {"python": platform.python_version()},
+        "command": os.environ.get("FER_COMMAND", ""),
     }
 
 
 def record(run: str) -> dict:
     """`run.json`: what `run` asked for and what each executed notebook noted."""
-    asked = json.loads((WORK / run / "asked" / "report.json").read_text(encoding="utf-8"))
-    metas = {c.name: _metadata(WORK / run / f"{c.name}.ipynb") for c in CHAPTERS}
-    notes = [meta["fer_lib"] for meta in metas.values()]
-    commits = {note["commit"] for note in notes}
-    core = asked["settings"].pop("core")
+    wanted = asked.read(WORK / run / "asked" / "report.json")
+    metas = {c.name: asked.read(WORK / run / f"{c.name}.ipynb")["metadata"] for c in CHAPTERS}
+    notes = {name: meta["fer_lib"] for name, meta in metas.items()}
+    commits = {name: note["commit"] for name, note in notes.items()}
+    core, last = wanted["settings"].pop("core"), notes[CHAPTERS[-1].name]
     return {
-        "commit": commits.pop() if len(commits) == 1 else "several, see notebooks",
-        "clean": all(note["clean"] for note in notes),
-        "command": notes[-1]["command"],
+        "commit": last["commit"] if len(set(commits.values())) == 1 else "several, see notebooks",
+        "clean": all(note["clean"] for note in notes.values()),
+        "command": last["command"],
         "profile": core["profile"],
-        "config": core | asked["settings"],
-        "versions": asked["versions"],
+        "config": core | wanted["settings"],
+        "versions": wanted["versions"],
         "seeds": list(range(core["seed"], core["seed"] + core["seeds"])),
-        "data": asked["data"],
-        "packages": notes[-1]["packages"],
-        "hardware": notes[-1]["hardware"],
-        "notebooks": {name: meta["fer_lib"]["commit"] for name, meta in metas.items()},
+        "data": wanted["data"],
+        "packages": last["packages"],
+        "hardware": last["hardware"],
+        "notebooks": commits,
         "seconds": {name: round(meta["papermill"]["duration"], 1) for name, meta in metas.items()},
     }
-
-
-def _metadata(notebook: Path) -> dict:
-    return json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
 
 
 def _said(*command: str) -> str:

@@ -1,14 +1,15 @@
-"""One step of a run: a process of its own, `python -m fer_lib.run.MODULE RUN NAME`.
+"""One step of a run: a process of its own, `python -m fer_lib.run.step MODULE RUN NAME`.
 
-While it runs, work/RUN/progress/NAME exists and says how far it is (see `tools.progress`). What
-stops it is told in one line that begins with "error: ".
+MODULE is `train`, `execute` or `pages`: its `make` makes what NAME names. Meanwhile
+work/RUN/progress/NAME exists and says how far it is (see `tools.progress`). What stops a step is
+told in one line that begins with "error: ".
 """
 
+import importlib
 import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
 
 from fer_lib.config import ROOT, WORK, UserError
 
@@ -19,33 +20,30 @@ def start(module: str, run: str, name: str, threads: int) -> None:
     progress.parent.mkdir(exist_ok=True)
     progress.touch()
     told = {"OMP_NUM_THREADS": str(threads), "FER_PROGRESS": str(progress), "FER_HEADLESS": "1"}
-    command = [sys.executable, "-m", f"fer_lib.run.{module}", run, name]
+    command = [sys.executable, "-m", "fer_lib.run.step", module, run, name]
     try:
         subprocess.run(command, cwd=ROOT, env=os.environ | told, check=True)
     finally:
         progress.unlink(missing_ok=True)
 
 
-def main(step: Callable[[str, str], None]) -> int:
-    """Do the step that the command line names by its run and name; the exit code.
-
-    A mistake of the user's is told in one line; a bug too, after its traceback, which is for the
-    log.
-    """
-    run, name = sys.argv[1:]
+def main() -> None:
+    """Do the step that the command line names."""
+    module, run, name = sys.argv[1:]
     try:
-        step(run, name)
+        importlib.import_module(f"fer_lib.run.{module}").make(run, name)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: {error}")
     except Exception as error:
-        traceback.print_exc()
+        traceback.print_exc()  # for the log
         cause = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"error: {name}: {cause} (see {log(run)})", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"error: {name}: {cause} (see {log(run)})")
 
 
 def log(run: str) -> str:
     """Where all that a run says is kept, as seen from here."""
     return os.path.relpath(WORK / run / "log.txt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,13 @@
-"""Train one network: `python -m fer_lib.run.train RUN KEY` is what the workflow calls for each."""
-
-import sys
+"""Train one network of a run."""
 
 from fer_lib.config import UserError
 from fer_lib.methods import lessons
-from fer_lib.run import asked, step
+from fer_lib.run import asked
 from fer_lib.run.chapters import WINGS
 from fer_lib.study import open_study
 
 
-def train(run: str, key: str) -> None:
+def make(run: str, key: str) -> None:
     """Train the network whose recipe is `key`, or find it trained. Raises UserError for a key that
     the run does not ask for."""
     study = open_study(**asked.parameters(run))
@@ -21,7 +19,3 @@ def train(run: str, key: str) -> None:
         study.reconstruct(recipe)
     else:
         lessons.train(study, recipe)
-
-
-if __name__ == "__main__":
-    sys.exit(step.main(train))

@@ -25,21 +25,16 @@ STEPS, TOTAL = re.compile(r"(\d+) of (\d+) steps"), re.compile(r"total +(\d+)$")
 def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[int] = ()) -> int:
     """Run the command that makes the steps of `run`; its exit code.
 
-    titles: of the steps, by name. keep: open files that it inherits. Errors of the steps are shown.
-    Whatever interrupts this ends the command and all that it started.
+    titles: of the steps, by name. keep: descriptors of files that it inherits. Whatever interrupts
+    this ends the command and all that it started.
     """
     log = WORK / run / "log.txt"
     shutil.rmtree(WORK / run / "progress", ignore_errors=True)
     with log.open("w") as output, log.open(errors="replace") as lines:
         # In a session of its own Ctrl-C reaches it by `_end` alone, which leaves nothing over.
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=keep,
-            start_new_session=True,
+            command, cwd=ROOT, **streams, pass_fds=keep, start_new_session=True
         )
         view = _View(run, titles, lines)
         try:
@@ -60,9 +55,8 @@ def _end(process: subprocess.Popen) -> None:
     if process.poll() is None:
         try:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            pass
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -79,25 +73,22 @@ class _View:
 
     def show(self) -> None:
         before = self.done
-        for line in self.lines:
-            self._hear(line.rstrip())
+        for line in map(str.rstrip, self.lines):
+            if line.startswith("error: "):
+                self.errors += 1
+                self.close()
+                print(line, file=sys.stderr)
+            elif steps := STEPS.match(line):
+                self.done, self.total = map(int, steps.groups())
+            elif total := TOTAL.match(line):
+                self.total = int(total[1])
+            self.last = line or self.last
         due = time.monotonic() - self.shown >= EVERY or self.done > before
         if self.total and (self.terminal or due):
             self.shown = time.monotonic()
             text, width = self._text(), shutil.get_terminal_size().columns - 1
             text = f"\r\x1b[K{text[:width]}" if self.terminal else f"{text}\n"
             print(text, end="", file=sys.stderr, flush=True)
-
-    def _hear(self, line: str) -> None:
-        if line.startswith("error: "):
-            self.errors += 1
-            self.close()
-            print(line, file=sys.stderr)
-        elif steps := STEPS.match(line):
-            self.done, self.total = map(int, steps.groups())
-        elif total := TOTAL.match(line):
-            self.total = int(total[1])
-        self.last = line or self.last
 
     def _text(self) -> str:
         """Such as "3 of 12 steps done, about 9 min left · cae, 30 epochs, seed 0: 40%, 2 min left".

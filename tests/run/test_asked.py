@@ -15,7 +15,7 @@ from fer_lib.tools import weights
 RUN = "orl-smoke"
 DATA = {"name": "orl", "checksum": "0" * 64}
 EVERY = [chapter.number for chapter in CHAPTERS]
-USE_METHODS = [chapter.number for chapter in CHAPTERS if "methods" in chapter.wings]
+USE_METHODS = [chapter.number for chapter in CHAPTERS if "methods" in chapter.trainings]
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_changed_table_runs_who_wrote_it_and_who_reads_it(run, tmp_path, chang
     table = tmp_path / "reports" / RUN / "tables" / "references.csv"
     table.unlink() if change is None else table.write_text(change)
     prepare()
-    assert left(run) == [c.number for c in CHAPTERS if "references" in c.tables]
+    assert left(run) == [c.number for c in CHAPTERS if "references" in c.reads + c.writes]
 
 
 def test_what_comes_after_an_unmade_chapter_gets_its_turn(run):
@@ -181,6 +181,9 @@ def test_every_step_has_a_title_for_people(run):
     steps += [path.stem for path in (run / "trainings").iterdir()]
     assert set(titles) == set(steps)
     assert titles["02"] == "02 Training"
+    trained = [titles[name] for name in steps if name.startswith("as-run-")]
+    assert trained
+    assert all(title.startswith("as-run, width 0.03125, ") for title in trained)
 
 
 def test_a_chapter_comes_after_those_whose_tables_it_reads():

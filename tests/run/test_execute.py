@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
@@ -26,10 +27,10 @@ def source(tmp_path) -> Path:
 
 
 def test_a_failure_of_several_lines_is_told_in_one(source, tmp_path, monkeypatch):
-    def failing(source, target, parameters):
+    def failing(*paths, **options):
         raise PapermillExecutionError(2, 2, "", "ValueError", "first line\n\nsecond line", [])
 
-    monkeypatch.setattr(execute, "_papermill", failing)
+    monkeypatch.setattr(papermill, "execute_notebook", failing)
     with pytest.raises(UserError) as error:
         execute.execute(source, tmp_path / "out" / "tiny.ipynb", {}, note=dict)
     assert "ValueError: first line" in str(error.value)
@@ -69,7 +70,7 @@ def test_a_chapter_is_executed_with_the_runs_settings_unless_it_would_come_out_t
     monkeypatch.setattr(asked, "parameters", lambda run: parameters)
     monkeypatch.setattr(asked, "is_made", lambda run, chapter: made)
     monkeypatch.setattr(asked, "mark", lambda run, chapter: marks.append(chapter.number))
-    execute.execute_chapter("orl-smoke", "02")
+    execute.make("orl-smoke", "02")
     source, target = chapters.find("02").source, tmp_path / "orl-smoke" / "02_training.ipynb"
     assert calls == ([] if made else [(source, target, parameters)])
     assert marks == ["02"]

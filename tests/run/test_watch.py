@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fer_lib.config import ROOT, UserError
-from fer_lib.run import step, watch
+from fer_lib.run import step, train, watch
 
 RUN = "orl-smoke"
 TITLES = {"04": "04 Noise evaluation", "cae-0123": "cae, 30 epochs, seed 0"}
@@ -105,24 +105,34 @@ def wait_until(condition, seconds: float = 30.0) -> None:
 # --- a step --------------------------------------------------------------------------------------
 
 
-def failing(error: Exception):
-    def fail(run, name):
-        raise error
+@pytest.fixture
+def failing(folder, monkeypatch):
+    """Do a step that fails; its last words, with which it exits with 1."""
 
-    return fail
+    def failing(error: Exception) -> str:
+        def fail(run, name):
+            assert (run, name) == (RUN, "04")
+            raise error
+
+        monkeypatch.setattr(train, "make", fail)
+        monkeypatch.setattr(sys, "argv", ["step", "train", RUN, "04"])
+        with pytest.raises(SystemExit) as end:
+            step.main()
+        return end.value.code
+
+    return failing
 
 
-def test_a_mistake_is_told_in_one_line(folder, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["x", RUN, "04"])
-    assert step.main(failing(UserError("what, where, what to do"))) == 1
-    assert capsys.readouterr().err == "error: what, where, what to do\n"
+def test_a_mistake_is_told_in_one_line(failing, capsys):
+    assert failing(UserError("what, where, what to do")) == "error: what, where, what to do"
+    assert capsys.readouterr() == ("", "")
 
 
-def test_a_bug_is_told_in_one_line_after_its_traceback(folder, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["x", RUN, "04"])
-    assert step.main(failing(ZeroDivisionError("first\nsecond"))) == 1
-    *_, last = capsys.readouterr().err.splitlines()
+def test_a_bug_is_told_in_one_line_after_its_traceback(failing, capsys):
+    last = failing(ZeroDivisionError("first\nsecond"))
     assert last.startswith("error: 04: ZeroDivisionError: first second (see ")
+    assert "\n" not in last
+    assert capsys.readouterr().err.startswith("Traceback")
 
 
 def test_a_step_has_its_threads_and_its_progress_only_while_it_runs(folder, monkeypatch):
@@ -135,7 +145,7 @@ def test_a_step_has_its_threads_and_its_progress_only_while_it_runs(folder, monk
     monkeypatch.setattr(subprocess, "run", started)
     with pytest.raises(KeyboardInterrupt):
         step.start("train", RUN, "cae-0123", 2)
-    assert seen["command"] == ["-m", "fer_lib.run.train", RUN, "cae-0123"]
+    assert seen["command"] == ["-m", "fer_lib.run.step", "train", RUN, "cae-0123"]
     assert seen["there"]
     assert seen["OMP_NUM_THREADS"] == "2"
     assert seen["FER_PROGRESS"] == str(folder / "progress" / "cae-0123")
