@@ -21,7 +21,9 @@ class Progress:
         self.what, self.total, self.done, self.first = what, total, done, done
         self.start = self.last = time.monotonic()
         self.file = os.environ.get("FER_PROGRESS")
-        self.bar = tqdm(total=total, initial=done, desc=what, disable=not _person_watches())
+        watched = "ipykernel" in sys.modules or sys.stderr.isatty()
+        hidden = "FER_HEADLESS" in os.environ or not watched
+        self.bar = tqdm(total=total, initial=done, desc=what, disable=hidden)
 
     def __enter__(self):
         return self
@@ -56,11 +58,7 @@ def read(file: Path) -> tuple[float, float, str]:
 
 def duration(seconds: float) -> str:
     """Seconds for a person: "40 s", "12 min", "3 h 05 min"."""
-    minutes = round(seconds / 60)
     if seconds < 59.5:
         return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def _person_watches() -> bool:
-    return "FER_HEADLESS" not in os.environ and ("ipykernel" in sys.modules or sys.stderr.isatty())

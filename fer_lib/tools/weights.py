@@ -44,10 +44,8 @@ def load(path: Path) -> tuple[dict, dict]:
 
 
 def header(path: Path) -> dict:
-    """The facts of a file, without its tensors: loads neither torch nor numpy.
-
-    Raises UserError if the file is damaged.
-    """
+    """The facts of a file, without its tensors: loads neither torch nor numpy. Raises UserError if
+    the file is damaged."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -63,16 +61,13 @@ def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {why}")
 
 
-def folders() -> list[Path]:
-    """Where published networks may lie: $FER_NETWORKS, and beside every report."""
-    given = os.environ.get("FER_NETWORKS")
-    beside = sorted({*REPORTS.glob("*/networks"), *(ROOT / "reports").glob("*/networks")})
-    return [*([Path(given)] if given else []), *beside]
-
-
 def index() -> dict[str, Path]:
-    """The files of published networks by the key of their training."""
-    paths = [path for folder in folders() for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    """The files of published networks, in $FER_NETWORKS and beside every report, by the key of
+    their training; of two with the same key that which comes first."""
+    folders = sorted({*REPORTS.glob("*/networks"), *(ROOT / "reports").glob("*/networks")})
+    if given := os.environ.get("FER_NETWORKS"):
+        folders.insert(0, Path(given))
+    paths = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
     return {header(path)["key"]: path for path in reversed(paths)}
 
 
@@ -94,15 +89,13 @@ def is_finished(facts: dict) -> bool:
 
 def nested(prefix: str, tensors: dict) -> dict:
     """The tensors whose name starts with `prefix.`, without it."""
-    start = prefix + "."
+    start = f"{prefix}."
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
 def digest(array) -> str:
     """SHA-256 of the values of a numpy array."""
-    import numpy as np
-
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def publish(key: str, folder: Path) -> Path:
@@ -117,22 +110,20 @@ def publish(key: str, folder: Path) -> Path:
     tensors, facts = load(source)
     if not is_finished(facts):
         raise UserError(f"{key} has not finished its training: let it finish")
-    model = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    model = {k: v.half() if v.ndim > 1 else v for k, v in tensors.items() if k.startswith("model.")}
     path = folder / f"{key}{SUFFIX}"
-    save(path, {k: v.half() if v.ndim > 1 else v for k, v in model.items()}, **facts)
+    save(path, model, **facts)
     return path
 
 
-def main() -> int:
+def main() -> None:
     run, *keys = sys.argv[1:]
     try:
         for key in keys:
             print(publish(key, REPORTS / run / "networks").name)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
