@@ -80,7 +80,7 @@ def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = N
     start: the finished training of `recipe.start`, whose weights it starts from. Continues from the
     last whole epoch if it was interrupted. Raises UserError for a damaged checkpoint.
     """
-    if path := weights.published(recipe.key):
+    if path := weights.index().get(recipe.key):
         return load(task, path)
     path = weights.checkpoint(recipe.key)
     path.parent.mkdir(parents=True, exist_ok=True)

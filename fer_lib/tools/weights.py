@@ -71,11 +71,6 @@ def index() -> dict[str, Path]:
     return {header(path)["key"]: path for path in reversed(paths)}
 
 
-def published(key: str) -> Path | None:
-    """The file with the weights of the training `key`, if they are published."""
-    return index().get(key)
-
-
 def finished(key: str) -> bool:
     """Whether the training `key` has ended in the work folder."""
     path = checkpoint(key)

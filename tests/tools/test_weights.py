@@ -162,13 +162,11 @@ def test_what_plans_a_run_loads_neither_torch_nor_numpy(project):
 def test_a_file_renamed_by_hand_is_found_by_its_key(project):
     path = put(project / "reports" / "ferplus-cpu" / "networks", name="my favourite")
     assert weights.index() == {KEY: path}
-    assert weights.published(KEY) == path
-    assert weights.published("my favourite") is None
 
 
 def test_the_key_in_a_file_counts_not_its_name(project):
     put(project / "reports" / "orl-quick" / "networks", name=KEY, key="cae-999999999999")
-    assert weights.published(KEY) is None
+    assert KEY not in weights.index()
 
 
 def test_networks_lie_beside_every_report_and_in_the_folder_given(project, monkeypatch):
@@ -189,13 +187,13 @@ def test_the_folder_given_goes_before_the_reports(project, monkeypatch):
     put(project / "project" / "reports" / "ferplus-cpu" / "networks")
     given = put(project / "elsewhere")
     monkeypatch.setenv("FER_NETWORKS", str(given.parent))
-    assert weights.published(KEY) == given
+    assert weights.index()[KEY] == given
 
 
 def test_no_folder_of_networks_is_no_mistake(project, monkeypatch):
     assert weights.index() == {}
     monkeypatch.setenv("FER_NETWORKS", str(project / "missing"))
-    assert weights.published(KEY) is None
+    assert KEY not in weights.index()
 
 
 @pytest.mark.parametrize(("done", "expected"), [(0, False), (1, False), (2, True)])
@@ -245,7 +243,7 @@ def test_trainings_are_published_from_the_command_line(project, monkeypatch, cap
     monkeypatch.setattr(sys, "argv", ["weights", "orl-quick", KEY])
     weights.main()
     assert capsys.readouterr().out == f"{KEY}.safetensors\n"
-    assert weights.published(KEY).parent == project / "reports" / "orl-quick" / "networks"
+    assert weights.index()[KEY].parent == project / "reports" / "orl-quick" / "networks"
 
 
 def test_the_command_line_tells_a_mistake_in_one_line(monkeypatch, capsys):
