@@ -75,7 +75,9 @@ def test_the_notebook_restores_a_file(tmp_path):
     noisy = (clean + 0.3 * np.random.default_rng(0).standard_normal(clean.shape)).clip(0, 1)
     pictures.write(noisy, str(tmp_path / "noisy.png"))
     asked = {"image": str(tmp_path / "noisy.png"), "output": str(tmp_path / "out.png"), "added": 0}
-    execute.execute(NOTEBOOKS / "try_your_own_image.ipynb", tmp_path / "done.ipynb", asked, note=dict)
+    execute.execute(
+        NOTEBOOKS / "try_your_own_image.ipynb", tmp_path / "done.ipynb", asked, note=dict
+    )
     restored = pictures.read(asked["output"]) / 255
     assert restored.shape == clean.shape
     assert np.mean((restored - clean) ** 2) < np.mean((noisy - clean) ** 2) / 5
