@@ -35,8 +35,9 @@ def learnt(pictures, tmp_path_factory):
         return trained[recipe.key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights, "WORK", work)
-        patch.setattr(weights, "folders", list)
+        for name in ("WORK", "REPORTS", "ROOT"):
+            patch.setattr(weights, name, work)
+        patch.delenv("FER_NETWORKS", raising=False)
         patch.setenv("FER_HEADLESS", "1")
         yield learn
 
@@ -52,7 +53,7 @@ def publish(learnt, tmp_path, monkeypatch):
         denoise.published.cache_clear()
         return trained
 
-    monkeypatch.setattr(weights, "folders", lambda: [tmp_path])
+    monkeypatch.setenv("FER_NETWORKS", str(tmp_path))
     yield put
     denoise.published.cache_clear()
 
@@ -153,7 +154,9 @@ def test_an_unknown_network_is_refused_with_the_known_ones(networks):
 
 def test_where_none_is_published_it_says_where_they_are(tmp_path, monkeypatch):
     """As after `pip install .` in another environment."""
-    monkeypatch.setattr(weights, "folders", list)
+    for name in ("REPORTS", "ROOT"):
+        monkeypatch.setattr(weights, name, tmp_path)
+    monkeypatch.delenv("FER_NETWORKS", raising=False)
     denoise.published.cache_clear()
     with pytest.raises(UserError, match="FER_NETWORKS") as error:
         denoise.denoise(np.zeros((4, 4)))
@@ -178,7 +181,7 @@ def task_of(recipe: Recipe) -> training.Task:
 def test_what_is_published_is_what_a_plan_asks_for(path):
     """With another key, nobody would find it."""
     facts, recipe = weights.header(path), asked(path)
-    assert path.stem == recipe.key
+    assert weights.index()[recipe.key] == path  # whatever its name is
     assert facts["recipe"]["training"]["epochs"] == recipe.training.epochs
     assert weights.is_finished(facts)
 

@@ -27,8 +27,8 @@ class Study:
 
 @pytest.fixture
 def study(pictures, tmp_path, monkeypatch) -> Study:
-    monkeypatch.setattr(weights, "WORK", tmp_path)
-    monkeypatch.setattr(weights, "folders", list)
+    for name in ("WORK", "REPORTS", "ROOT"):
+        monkeypatch.setattr(weights, name, tmp_path)
     monkeypatch.setenv("FER_HEADLESS", "1")
     return Study(pictures[:16])
 
