@@ -77,8 +77,7 @@ def budgets(study: Study) -> pd.DataFrame:
         losses = [epoch["train_loss"] for epoch in stages[-1].history]
         fell = 1 - losses[-1] / losses[len(losses) * 4 // 5 - 1]
         label = reference.label + name.removeprefix(schedule.network)
-        rows.append(
-            (label, plan.trainings, seen, faces, work / 1e12, seconds / 60, losses[-1], fell)
-        )
+        learning = (seen, faces, work / 1e12, seconds / 60, losses[-1], fell)
+        rows.append((label, plan.trainings, *learning))
     columns = ["network", "trainings", "images seen", "different faces", "trillion operations"]
     return pd.DataFrame(rows, columns=[*columns, "minutes", "last loss", "fell"])

@@ -59,6 +59,10 @@ def _restorer(label: str, architecture: str, *learning: str, **facts) -> Network
     return Network(label=label, model=RestorerConfig(architecture, *learning), **facts)
 
 
+def _unpaired(label: str, supervision: str) -> Network:
+    return _restorer(label, "compact", supervision, "mse", learns="noisy")
+
+
 #: By the name in the column `method` of tables, in their order.
 NETWORKS = {
     "cae": Network(label="the paper's autoencoder", learns="clean", stages=()),  # of chapter 2
@@ -67,12 +71,8 @@ NETWORKS = {
     "xie": _restorer("Xie's stacked autoencoder", "xie"),
     "dncnn": _restorer("DnCNN", "dncnn"),
     "compact-mse": _restorer("compact, squared error only", "compact", "clean", "mse"),
-    "noise2noise": _restorer(
-        "compact, Noise2Noise", "compact", "noise2noise", "mse", learns="noisy"
-    ),
-    "neighbor2neighbor": _restorer(
-        "compact, Neighbor2Neighbor", "compact", "neighbor2neighbor", "mse", learns="noisy"
-    ),
+    "noise2noise": _unpaired("compact, Noise2Noise", "noise2noise"),
+    "neighbor2neighbor": _unpaired("compact, Neighbor2Neighbor", "neighbor2neighbor"),
     "compact": _restorer(
         "compact (ours)",
         "compact",

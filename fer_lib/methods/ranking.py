@@ -30,12 +30,9 @@ def races(references: dict[str, Reference]) -> list[Race]:
     versions = [name for name, reference in references.items() if reference.family == "compact"]
     shorter = [name for name in versions if name not in ("compact", "compact-mirrored")]
     few = "all methods, after no more images than other networks had"
+    clean = "all that learns from nothing or from clean images"
     return [
-        (
-            "mixture",
-            "all that learns from nothing or from clean images",
-            rivals("mixture", clean=True),
-        ),
+        ("mixture", clean, rivals("mixture", clean=True)),
         ("compact-mirrored", "all methods", rivals("compact-mirrored")),
         *((name, few, rivals(name)) for name in shorter),
     ]

@@ -22,11 +22,8 @@ from fer_lib.noise import PROTOCOLS
 from fer_lib.study import Study
 
 #: How networks for gray images see those of *camera noise*: as they are.
-GRAY = replace(
-    PROTOCOLS["camera noise"],
-    to_model=lambda noisy: noisy,
-    from_model=lambda output: output.clamp(0, 1),
-)
+_SEES = {"to_model": lambda noisy: noisy, "from_model": lambda output: output.clamp(0, 1)}
+GRAY = replace(PROTOCOLS["camera noise"], **_SEES)
 #: Estimated levels become the nearest of these, so that few denoisers have to be made.
 LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 #: Denoisers of one method that are kept, each for a level: of the largest patch mixture, one takes
@@ -110,33 +107,22 @@ def from_clean(study: Study) -> References:
     pixels, size = components.mean.size, components.axes.size
     prior = mixture.learnt(faces, components, plan.mixture)
     clean = functools.partial(Reference, learns="clean")
-    references = {
-        f"pca-{k}": clean(
-            label=f"PCA, {k} axes",
-            parameters=(k + 1) * pixels,
-            method=fixed(linear.pca(components, k)),
+    references = {}
+    for k in plan.ladder:
+        label, numbers, method = (
+            f"PCA, {k} axes",
+            (k + 1) * pixels,
+            fixed(linear.pca(components, k)),
         )
-        for k in plan.ladder
-    }
-    references["wiener"] = clean(
-        label="Wiener filter on PCA",
-        told=True,
-        parameters=size,
-        method=per_level(functools.partial(linear.wiener, components)),
-    )
-    references["clamped-wiener"] = clean(
-        label="Wiener filter, clamped noise",
-        told=True,
-        parameters=size,
-        method=per_level(functools.partial(linear.clamped_wiener, components)),
-    )
-    references["mixture"] = told = clean(
-        label="patch mixture (ours)",
-        told=True,
-        parameters=prior.parameters,
-        family="mixture",
-        method=per_level(functools.partial(mixture.denoiser, prior)),
-    )
+        references[f"pca-{k}"] = clean(label=label, parameters=numbers, method=method)
+    told = functools.partial(clean, told=True, parameters=size)
+    label, method = "Wiener filter on PCA", per_level(linear.wiener, components)
+    references["wiener"] = told(label=label, method=method)
+    label, method = "Wiener filter, clamped noise", per_level(linear.clamped_wiener, components)
+    references["clamped-wiener"] = told(label=label, method=method)
+    label, method = "patch mixture (ours)", per_level(mixture.denoiser, prior)
+    facts = {"parameters": prior.parameters, "family": "mixture"}
+    references["mixture"] = told = told(label=label, method=method, **facts)
     label, method = f"{told.label}, level estimated", estimated(told.method)
     references["mixture-blind"] = replace(told, label=label, told=False, method=method)
     return {(name, study.settings.seed): reference for name, reference in references.items()}
@@ -147,10 +133,10 @@ def fixed(denoise: Callable[[torch.Tensor], torch.Tensor]) -> Method:
     return lambda noisy, protocol, level: denoise(noisy)
 
 
-def per_level(build: Callable[[float], Callable]) -> Method:
-    """A denoiser made by `build` for each level; the last few that were asked for are kept."""
-    build = functools.lru_cache(maxsize=KEPT)(build)
-    return lambda noisy, protocol, level: build(level)(noisy) if level else noisy
+def per_level(build: Callable, learnt) -> Method:
+    """A denoiser made by build(learnt, level) for each level; the last few asked for are kept."""
+    make = functools.lru_cache(maxsize=KEPT)(functools.partial(build, learnt))
+    return lambda noisy, protocol, level: make(level)(noisy) if level else noisy
 
 
 def estimated(method: Method) -> Method:

@@ -68,7 +68,7 @@ def index() -> dict[str, Path]:
     if given := os.environ.get("FER_NETWORKS"):
         folders.insert(0, Path(given))
     paths = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
-    return {header(path)["key"]: path for path in reversed(paths)}
+    return {header(path).get("key", path.stem): path for path in reversed(paths)}
 
 
 def finished(key: str) -> bool:

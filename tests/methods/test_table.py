@@ -103,11 +103,11 @@ def test_strengths_are_tuned_on_the_sample_with_noise_of_its_own(study, monkeypa
 def test_a_denoiser_is_made_once_for_each_level(noisy):
     made = []
 
-    def build(level):
+    def build(factor, level):
         made.append(level)
-        return lambda images: images * level
+        return lambda images: images * factor * level
 
-    method = table.per_level(build)
+    method = table.per_level(build, 1)
     for level in (0.3, 0.3, 0.5, 0.5):
         assert torch.equal(method(noisy, NATIVE, level), noisy * level)
     assert made == [0.3, 0.5]
@@ -117,9 +117,8 @@ def test_a_denoiser_is_made_once_for_each_level(noisy):
 def test_the_blind_method_uses_each_images_own_level(clean):
     """Images of two levels in one batch: each meets the denoiser of its own."""
     mixed = torch.cat([NATIVE.corrupt(clean, s, range(40), 0) for s in (0.1, 0.4)])
-    blind = table.estimated(
-        table.per_level(lambda level: lambda images: torch.full_like(images, level))
-    )
+    method = table.per_level(lambda _, level: lambda x: torch.full_like(x, level), None)
+    blind = table.estimated(method)
     used = blind(mixed, NATIVE, None)[:, 0, 0, 0]
     torch.testing.assert_close(used[:40], torch.full((40,), 0.1), atol=0.051, rtol=0)
     torch.testing.assert_close(used[40:], torch.full((40,), 0.4), atol=0.101, rtol=0)
