@@ -23,9 +23,24 @@ def recipe(*stages: int, seed: int = 3) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def learnt(pictures, tmp_path_factory):
-    """A function that trains a recipe, once for all tests, and returns it with the work folder."""
-    work, trained = tmp_path_factory.mktemp("work"), {}
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict:
+    """The trainings of all tests by their keys."""
+    return {}
+
+
+@pytest.fixture
+def publish(pictures, work, trained, tmp_path, monkeypatch):
+    """A function that trains a recipe and publishes it in a folder that FER_NETWORKS names."""
+    for name in ("WORK", "REPORTS", "ROOT"):
+        monkeypatch.setattr(weights, name, work)
+    monkeypatch.setenv("FER_NETWORKS", str(tmp_path))
+    monkeypatch.setenv("FER_HEADLESS", "1")
+    denoise.published.cache_clear()
 
     def learn(recipe: Recipe) -> training.Trained:
         if recipe.key not in trained:
@@ -34,26 +49,13 @@ def learnt(pictures, tmp_path_factory):
             trained[recipe.key] = training.fit(task, pictures[:8], recipe, start)
         return trained[recipe.key]
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("WORK", "REPORTS", "ROOT"):
-            patch.setattr(weights, name, work)
-        patch.delenv("FER_NETWORKS", raising=False)
-        patch.setenv("FER_HEADLESS", "1")
-        yield learn
-
-
-@pytest.fixture
-def publish(learnt, tmp_path, monkeypatch):
-    """A function that trains a recipe and publishes it in a folder that FER_NETWORKS names."""
-
     def put(recipe: Recipe, name: str) -> training.Trained:
-        trained = learnt(recipe)
-        path = weights.publish(trained.key, tmp_path)
+        last = learn(recipe)
+        path = weights.publish(last.key, tmp_path)
         path.rename(path.with_name(f"{name}.safetensors"))
         denoise.published.cache_clear()
-        return trained
+        return last
 
-    monkeypatch.setenv("FER_NETWORKS", str(tmp_path))
     yield put
     denoise.published.cache_clear()
 
