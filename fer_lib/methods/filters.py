@@ -21,9 +21,6 @@ from fer_lib.methods import clipping
 from fer_lib.noise import corrupt
 from fer_lib.tools.progress import Progress
 
-#: The columns of a table of `curves`.
-CURVES = ["method", "noise", "level", "scale", "corrected", "strength", "ssim"]
-
 
 @dataclass(frozen=True)
 class Filter:
@@ -189,27 +186,22 @@ def curves(
     names = names or [name for name in FILTERS if not absent(name)]
     levels = [level for level in levels if level > 0]
     versions = (False, True) if noise == "gaussian" else (False,)
-    tables = []
+    rows = []
     with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:
         for level in levels:
             noisy = corrupt(clean, level, ids, seed, noise=noise)
             root_mean_square = (noisy - clean).square().mean().sqrt().item()
             scale = level if noise == "gaussian" else root_mean_square
             for name in names:
-                curve = _curve(name, clean, noisy, scale, versions)
-                tables.append(curve.assign(method=name, noise=noise, level=level, scale=scale))
+                for strength in FILTERS[name].grid:
+                    output = apply(name, noisy, scale, strength)
+                    for corrected in versions:
+                        image = clipping.correct(output, scale) if corrected else output
+                        ssim = metrics.ssim(image, clean, 1.0).mean().item()
+                        rows.append((name, noise, level, scale, corrected, strength, ssim))
                 bar.advance(f"{name}, level {level:g}")
-    return pd.concat(tables, ignore_index=True)[CURVES]
-
-
-def _curve(name: str, clean, noisy, scale: float, versions: tuple[bool, ...]) -> pd.DataFrame:
-    rows = []
-    for strength in FILTERS[name].grid:
-        output = apply(name, noisy, scale, strength)
-        for corrected in versions:
-            image = clipping.correct(output, scale) if corrected else output
-            rows.append((corrected, strength, metrics.ssim(image, clean, 1.0).mean().item()))
-    return pd.DataFrame(rows, columns=["corrected", "strength", "ssim"])
+    columns = ["method", "noise", "level", "scale", "corrected", "strength", "ssim"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 #: Method -> level -> the scale and the strength for it.

@@ -6,6 +6,7 @@ for n pixels. Knowing s, the Wiener filter shrinks every axis by its own share o
 cutting; knowing that the noise was clamped as well, it is the best linear estimate there is.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from fer_lib.methods import clipping
 #: Variance that rounding to 256 grays adds to every pixel: keeps every direction alive.
 ROUNDING = 1 / 12 / 255**2
 BATCH = 4000
+#: Noisy images (N, 1, H, W) in [0, 1], of the size that it was learnt for -> denoised, the same.
+Denoiser = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,6 @@ class Components:
         return self.axes**2 @ self.variances
 
 
-@dataclass(frozen=True)
-class Affine:
-    """A denoiser x = clamp(mean + matrix (y - centre)) for images of one size."""
-
-    mean: torch.Tensor
-    matrix: torch.Tensor
-    centre: torch.Tensor
-
-    def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """Noisy (N, 1, H, W) in [0, 1] -> denoised, the same shape and range."""
-        restored = self.mean + (noisy.flatten(1) - self.centre) @ self.matrix.T
-        return restored.reshape(noisy.shape).clamp(0, 1)
-
-
 def fit(faces: np.ndarray) -> Components:
     """The components of `faces`, uint8 (N, H, W), and their mirror images; seconds for 35,000."""
     pixels = faces.reshape(len(faces), -1)
@@ -71,7 +60,7 @@ def fit(faces: np.ndarray) -> Components:
     return Components(mean, np.ascontiguousarray(axes[:, ::-1]), variances[::-1].copy())
 
 
-def pca(components: Components, k: int) -> Affine:
+def pca(components: Components, k: int) -> Denoiser:
     """The projection on the first k axes. Raises ValueError for a k that is not from 1 to n."""
     if not 1 <= k <= components.mean.size:
         raise ValueError(f"k {k}: give a number of axes from 1 to {components.mean.size}")
@@ -79,7 +68,7 @@ def pca(components: Components, k: int) -> Affine:
     return _affine(components.mean, kept @ kept.T, components.mean)
 
 
-def wiener(components: Components, level: float) -> Affine:
+def wiener(components: Components, level: float) -> Denoiser:
     """Every axis shrunk by w / (w + level^2), w its variance: as if the noise were not clamped.
 
     The best linear estimate for unclamped white noise (Wiener 1949). Level 0 is the identity.
@@ -89,7 +78,7 @@ def wiener(components: Components, level: float) -> Affine:
     return _affine(components.mean, matrix, components.mean)
 
 
-def clamped_wiener(components: Components, level: float) -> Affine:
+def clamped_wiener(components: Components, level: float) -> Denoiser:
     """The best linear estimate from clamped noise of a known level: C G (G C G + D)^-1.
 
     C is the covariance of clean pixels; G and D come from `straighten`. It needs no correction for
@@ -102,8 +91,15 @@ def clamped_wiener(components: Components, level: float) -> Affine:
     return _affine(components.mean, matrix, centre)
 
 
-def _affine(mean: np.ndarray, matrix: np.ndarray, centre: np.ndarray) -> Affine:
-    return Affine(*(torch.from_numpy(array).float() for array in (mean, matrix, centre)))
+def _affine(mean: np.ndarray, matrix: np.ndarray, centre: np.ndarray) -> Denoiser:
+    """x = clamp(mean + matrix (y - centre))."""
+    mean, matrix, centre = (torch.from_numpy(array).float() for array in (mean, matrix, centre))
+
+    def denoise(noisy: torch.Tensor) -> torch.Tensor:
+        restored = mean + (noisy.flatten(1) - centre) @ matrix.T
+        return restored.reshape(noisy.shape).clamp(0, 1)
+
+    return denoise
 
 
 def straighten(mean: np.ndarray, variance: np.ndarray, level: float) -> tuple[np.ndarray, ...]:

@@ -22,7 +22,7 @@ from scipy.linalg import solve_triangular
 
 from fer_lib.config import WORK
 from fer_lib.methods import linear
-from fer_lib.methods.linear import Components
+from fer_lib.methods.linear import Components, Denoiser
 from fer_lib.methods.plans import MixtureConfig
 from fer_lib.tools import weights
 
@@ -175,95 +175,69 @@ def _expect(features: np.ndarray, mixture: list[tuple]) -> np.ndarray:
     return np.stack(logs, axis=1)
 
 
-@dataclass(frozen=True)
-class Estimator:
-    """What a place does at one level, for observations o of d = p + q numbers and K classes.
-
-    z = o whiten - offset, (K, d) each of variance 1 in its own class; the log likelihood is
-    constant - |z|^2 / 2; the estimate is means + z restore.
-    """
-
-    corner: tuple[int, int]
-    whiten: torch.Tensor  # (d, K d)
-    offset: torch.Tensor  # (K d)
-    constant: torch.Tensor  # (K)
-    restore: torch.Tensor  # (K d, p)
-    means: torch.Tensor  # (K, p)
-
-    def __call__(self, observed: torch.Tensor) -> torch.Tensor:
-        """Observations (N, d) -> the patches' posterior means (N, p)."""
-        classes = len(self.constant)
-        z = (observed @ self.whiten - self.offset).view(len(observed), classes, -1)
-        chances = (self.constant - z.square().sum(dim=2) / 2).softmax(dim=1)
-        return chances @ self.means + (chances.unsqueeze(2) * z).flatten(1) @ self.restore
-
-
-@dataclass(frozen=True)
-class MixtureDenoiser:
-    """The mixture at one noise level: noisy (N, 1, H, W) in [0, 1] -> denoised, the same."""
-
-    side: int
-    centre: torch.Tensor  # (n,), the mean noisy face
-    context: torch.Tensor  # (n, q), the context of a noisy face
-    estimators: list[Estimator]
-
-    @torch.inference_mode()
-    def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """Each image and its mirror image, since the places are those of the left half."""
-        parts = []
-        for part in noisy.split(BATCH):
-            total, count = self._left(torch.cat([part, part.flip(-1)]).squeeze(1))
-            left, right = total.chunk(2)
-            parts.append((left + right.flip(-1)) / (count + count.flip(-1)))
-        return torch.cat(parts).clamp(0, 1).unsqueeze(1)
-
-    def _left(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The sum of all estimates of (N, H, W), and their number at each pixel (H, W)."""
-        context = (images.flatten(1) - self.centre) @ self.context
-        total, count = torch.zeros_like(images), torch.zeros(images.shape[1:])
-        for estimator in self.estimators:
-            row, column = estimator.corner
-            window = ..., slice(row, row + self.side), slice(column, column + self.side)
-            patches = images[window]
-            estimate = estimator(torch.cat([patches.flatten(1), context], dim=1))
-            total[window] += estimate.view(patches.shape)
-            count[window] += 1
-        return total, count
-
-
-def denoiser(mixture: Mixture, level: float) -> MixtureDenoiser:
+def denoiser(mixture: Mixture, level: float) -> Denoiser:
     """The mixture's denoiser for clamped noise of a known level above 0; seconds."""
     variances = mixture.components.pixel_variances
     centre, gain, noise = linear.straighten(mixture.components.mean, variances, level)
-    context = mixture.axes / gain[:, None]
+    context, estimators = mixture.axes / gain[:, None], []
     pixels = np.arange(noise.size).reshape(mixture.size)
-    estimators = []
     for place in mixture.places:
-        row, column = place.corner
-        here = pixels[row : row + mixture.side, column : column + mixture.side].ravel()
-        estimators.append(_estimator(place, here, context, noise, level))
-    return MixtureDenoiser(mixture.side, _tensor(centre), _tensor(context), estimators)
+        (row, column), side = place.corner, mixture.side
+        window = ..., slice(row, row + side), slice(column, column + side)
+        estimate = _estimator(place, pixels[window].ravel(), context, noise, level)
+        estimators.append((window, estimate))
+    centre, context = _tensor(centre), _tensor(context)
+
+    def left(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The sum of all estimates of (N, H, W), and their number at each pixel (H, W)."""
+        contexts = (images.flatten(1) - centre) @ context
+        total, count = torch.zeros_like(images), torch.zeros(images.shape[1:])
+        for window, estimate in estimators:
+            patches = images[window]
+            estimates = estimate(torch.cat([patches.flatten(1), contexts], dim=1))
+            total[window] += estimates.view(patches.shape)
+            count[window] += 1
+        return total, count
+
+    @torch.inference_mode()
+    def denoise(noisy: torch.Tensor) -> torch.Tensor:
+        parts = []
+        for part in noisy.split(BATCH):  # mirror images too: the places are those of the left half
+            total, count = left(torch.cat([part, part.flip(-1)]).squeeze(1))
+            one, mirrored = total.chunk(2)
+            parts.append((one + mirrored.flip(-1)) / (count + count.flip(-1)))
+        return torch.cat(parts).clamp(0, 1).unsqueeze(1)
+
+    return denoise
 
 
 def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level: float):
-    """All classes of a place; `here` are its pixels, `noise` the variance at every pixel."""
+    """What a place does at one level: a function of observations o (N, d), each a patch and its
+    context, to the patches' posterior means (N, p).
+
+    z = o whiten - offset, (d,) for each class and there of variance 1; the log likelihood is
+    constant - |z|^2 / 2, the estimate means + z restore. here: the pixels of the place; noise: the
+    variance at every pixel.
+    """
     shared = (context.T * noise) @ context, context[here], noise[here]
     pairs = zip(place.means, place.covariances, strict=True)
     parts = [_wiener(m.astype(float), s.astype(float), shared, level) for m, s in pairs]
     whiten, offset, restore = (np.stack(part) for part in zip(*parts, strict=True))
     constant = np.log(place.weights) + np.log(np.diagonal(whiten, axis1=1, axis2=2)).sum(axis=1)
-    return Estimator(
-        corner=place.corner,
-        whiten=_tensor(np.concatenate(whiten, axis=1)),
-        offset=_tensor(offset.ravel()),
-        constant=_tensor(constant),
-        restore=_tensor(restore.reshape(-1, len(here))),
-        means=_tensor(place.means[:, : len(here)]),
-    )
+    whiten, offset = _tensor(np.concatenate(whiten, axis=1)), _tensor(offset.ravel())
+    restore, constant = _tensor(restore.reshape(-1, len(here))), _tensor(constant)
+    means = _tensor(place.means[:, : len(here)])
+
+    def estimate(observed: torch.Tensor) -> torch.Tensor:
+        z = (observed @ whiten - offset).view(len(observed), len(constant), -1)
+        chances = (constant - z.square().sum(dim=2) / 2).softmax(dim=1)
+        return chances @ means + (chances.unsqueeze(2) * z).flatten(1) @ restore
+
+    return estimate
 
 
 def _wiener(mean: np.ndarray, covariance: np.ndarray, shared: tuple, level: float) -> tuple:
-    """One class: whiten (d, d), offset (d,) and restore (d, p) of `Estimator`.
+    """One class: whiten (d, d), offset (d,) and restore (d, p) of `_estimator`.
 
     The observation is its clean vector with the patch times the gain, plus the noise e of the
     pixels and that of the context, which is linear in the same e. `shared`: the context's noise,

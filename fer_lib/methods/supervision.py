@@ -4,6 +4,7 @@ All see the same noise: on the gray 48x48 image in [0, 1], Gaussian, of a level 
 from 0 to `HIGHEST`, clamped: the protocol *camera noise* with the level unknown.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -69,17 +70,14 @@ class Restoration:
 
 def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """`metrics.ssim` at range 1, but with a gradient: (N, 1, H, W) twice -> (N,)."""
-    mean_x, mean_y = _window_mean(x), _window_mean(y)
+    window_mean = functools.partial(F.avg_pool2d, kernel_size=WINDOW, stride=1)
+    mean_x, mean_y = window_mean(x), window_mean(y)
     correction = WINDOW**2 / (WINDOW**2 - 1)
-    var_x = correction * (_window_mean(x * x) - mean_x**2)
-    var_y = correction * (_window_mean(y * y) - mean_y**2)
-    covariance = correction * (_window_mean(x * y) - mean_x * mean_y)
+    var_x = correction * (window_mean(x * x) - mean_x**2)
+    var_y = correction * (window_mean(y * y) - mean_y**2)
+    covariance = correction * (window_mean(x * y) - mean_x * mean_y)
     means = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     return (means * (2 * covariance + C2) / (var_x + var_y + C2)).mean(dim=(1, 2, 3))
-
-
-def _window_mean(images: torch.Tensor) -> torch.Tensor:
-    return F.avg_pool2d(images, WINDOW, stride=1)
 
 
 def _neighbours(network: nn.Module, noisy: torch.Tensor, seed: int) -> torch.Tensor:

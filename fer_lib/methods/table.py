@@ -22,8 +22,7 @@ from fer_lib.noise import PROTOCOLS
 from fer_lib.study import Study
 
 #: How networks for gray images see those of *camera noise*: as they are.
-_SEES = {"to_model": lambda noisy: noisy, "from_model": lambda output: output.clamp(0, 1)}
-GRAY = replace(PROTOCOLS["camera noise"], **_SEES)
+GRAY = replace(PROTOCOLS["camera noise"], to_model=lambda x: x, from_model=lambda x: x.clamp(0, 1))
 #: Estimated levels become the nearest of these, so that few denoisers have to be made.
 LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 #: Denoisers of one method that are kept, each for a level: of the largest patch mixture, one takes
@@ -106,25 +105,28 @@ def from_clean(study: Study) -> References:
     components = linear.fit(faces)
     pixels, size = components.mean.size, components.axes.size
     prior = mixture.learnt(faces, components, plan.mixture)
-    clean = functools.partial(Reference, learns="clean")
-    references = {}
-    for k in plan.ladder:
-        label, numbers, method = (
-            f"PCA, {k} axes",
-            (k + 1) * pixels,
-            fixed(linear.pca(components, k)),
+    matrix = functools.partial(Reference, learns="clean", told=True, parameters=size)
+    ours = functools.partial(
+        Reference, learns="clean", parameters=prior.parameters, family="mixture"
+    )
+    wiener, clamped = (per_level(f, components) for f in (linear.wiener, linear.clamped_wiener))
+    told = per_level(mixture.denoiser, prior)
+    references = {
+        f"pca-{k}": Reference(
+            label=f"PCA, {k} axes",
+            learns="clean",
+            parameters=(k + 1) * pixels,
+            method=fixed(linear.pca(components, k)),
         )
-        references[f"pca-{k}"] = clean(label=label, parameters=numbers, method=method)
-    told = functools.partial(clean, told=True, parameters=size)
-    label, method = "Wiener filter on PCA", per_level(linear.wiener, components)
-    references["wiener"] = told(label=label, method=method)
-    label, method = "Wiener filter, clamped noise", per_level(linear.clamped_wiener, components)
-    references["clamped-wiener"] = told(label=label, method=method)
-    label, method = "patch mixture (ours)", per_level(mixture.denoiser, prior)
-    facts = {"parameters": prior.parameters, "family": "mixture"}
-    references["mixture"] = told = told(label=label, method=method, **facts)
-    label, method = f"{told.label}, level estimated", estimated(told.method)
-    references["mixture-blind"] = replace(told, label=label, told=False, method=method)
+        for k in plan.ladder
+    } | {
+        "wiener": matrix(label="Wiener filter on PCA", method=wiener),
+        "clamped-wiener": matrix(label="Wiener filter, clamped noise", method=clamped),
+        "mixture": ours(label="patch mixture (ours)", told=True, method=told),
+        "mixture-blind": ours(
+            label="patch mixture (ours), level estimated", method=estimated(told)
+        ),
+    }
     return {(name, study.settings.seed): reference for name, reference in references.items()}
 
 
