@@ -49,7 +49,7 @@ MORE_TESTS = {
     "methods/lessons.py": "methods/test_supervision.py test_golden.py",
     "methods/plans.py": "test_config.py test_golden.py",
     "methods/supervision.py": "test_golden.py methods/test_table.py",
-    "readers": "readers/test_readers.py",
+    "readers": "readers/test_readers.py readers/test_ferplus.py",
     "run": "run/test_cli.py",
     "run/chapters.py": "test_notebooks.py run/test_asked.py",
     "tools": "test_training.py",
