@@ -283,3 +283,9 @@ def test_hooks_run_what_the_lock_file_pins():
     assert hooks["repo"] == "local"  # nothing is downloaded
     assert {hook["language"] for hook in hooks["hooks"]} == {"system"}
     assert {hook["entry"].split()[0] for hook in hooks["hooks"]} <= set(locked("3.11"))
+
+
+def test_a_chapter_has_a_title_and_asks_a_question():
+    for chapter in chapters.CHAPTERS:
+        assert chapter.question.endswith("?")
+        assert "?" not in chapter.title
