@@ -10,12 +10,13 @@ from fer_lib.config import ModelConfig
 ENCODER = ((3, 32, 64), (64, 128, 256), (256, 512, 1024), (1024, 2048, 4096))
 #: (in, out, stride) of the decoder's six transposed convolutions.
 DECODER = (
-    (4096, 2048, 2),
-    (2048, 1024, 2),
-    (1024, 512, 2),
-    (512, 256, 2),
-    (256, 64, 1),
-    (64, 3, 1),
+    *((4096, 2048, 2), (2048, 1024, 2), (1024, 512, 2)),
+    *((512, 256, 2), (256, 64, 1), (64, 3, 1)),
+)
+#: The same of the authors' first network.
+EARLY_DECODER = (
+    *((4096, 2048, 2), (2048, 1024, 1), (1024, 512, 2), (512, 256, 1)),
+    *((256, 128, 2), (128, 64, 1), (64, 32, 2), (32, 3, 1)),
 )
 ACTIVATIONS = {"relu": nn.ReLU, "identity": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -65,12 +66,19 @@ class CAE(nn.Module):
         for first, block, strided in ENCODER:
             ends = strided == ENCODER[-1][-1]
             block, strided = self._channels(block), self._channels(strided)
-            yield ResidualBlock(self._channels(first), block, self.config)
+            yield from self._block(self._channels(first), block)
             yield nn.Conv2d(block, strided, 3, stride=2, padding=1)
             yield ACTIVATIONS[self.config.code if ends else "relu"]()
 
+    def _block(self, inputs: int, outputs: int):
+        if self.config.blocks:
+            yield ResidualBlock(inputs, outputs, self.config)
+        else:
+            yield nn.Conv2d(inputs, outputs, 3, padding=1)
+            yield nn.ReLU()
+
     def _decoder(self):
-        for inputs, outputs, stride in DECODER:
+        for inputs, outputs, stride in DECODER if self.config.blocks else EARLY_DECODER:
             ends = outputs == 3
             inputs, outputs = self._channels(inputs), self._channels(outputs)
             yield nn.ConvTranspose2d(

@@ -39,14 +39,17 @@ def one_of(what: str, value: str, known) -> None:
 class ModelConfig:
     """The paper's network (section "Model"). Where the paper is silent the choice has a name here.
 
-    width: factor on every channel count; 1 is the paper's 243.6 M parameters. residual, norms:
-    False removes the four skip connections (paper, figure 5), or the batch norms of the blocks'
-    main path, and nothing else. projection: of the skip to the block's channels; a 1x1 convolution,
-    or one with a batch norm. code: after the encoder's last convolution, "relu" or "identity".
-    output: the last layer, "tanh" with the data's own range [-1, 1], or "sigmoid" with [0, 1].
+    width: factor on every channel count; 1 is the paper's 243.6 M parameters. blocks: False is the
+    authors' first network (aced6371), with one convolution in place of each residual block and a
+    decoder of eight layers. residual, norms: False removes the four skip connections (paper, figure
+    5), or the batch norms of the blocks' main path, and nothing else. projection: of the skip to
+    the block's channels; a 1x1 convolution, or one with a batch norm. code: after the encoder's
+    last convolution, "relu" or "identity". output: the last layer, "tanh" with the data's own range
+    [-1, 1], or "sigmoid" with [0, 1].
     """
 
     width: float = 1.0
+    blocks: bool = True
     residual: bool = True
     norms: bool = True
     projection: str = "conv"
@@ -61,16 +64,27 @@ class ModelConfig:
             raise UserError(f"width {self.width} is out of range: give a number above 0, at most 4")
 
 
-#: The paper's network as its authors' code has it, and with nothing changed but the output layer.
 _AS_RUN = ModelConfig(projection="conv_norm", code="identity", output="sigmoid")
+_MATCHED = replace(_AS_RUN, output="tanh")
+_BARE = {"norms": False, "projection": "conv"}
 NETWORKS = {
+    # The paper's network as its authors' code has it, and with nothing changed but the output.
     "as-run": _AS_RUN,
-    "range-matched": replace(_AS_RUN, output="tanh"),
+    "range-matched": _MATCHED,
+    # Of both without the additions, without all batch norms, or without either (chapter 3).
+    "as-run-plain": replace(_AS_RUN, residual=False),
+    "as-run-no-norms": replace(_AS_RUN, **_BARE),
+    "as-run-bare": replace(_AS_RUN, residual=False, **_BARE),
+    "range-matched-plain": replace(_MATCHED, residual=False),
+    "range-matched-no-norms": replace(_MATCHED, **_BARE),
+    "range-matched-bare": replace(_MATCHED, residual=False, **_BARE),
+    # The authors' first network: figure 5.
+    "early": ModelConfig(blocks=False, output="sigmoid"),
     # As the paper's words were read before the authors' code was known, and its ablation.
     "cae": ModelConfig(),
     "cae-plain": ModelConfig(residual=False),
 }
-#: The two arms of the ablation (paper, figures 4 and 5): the same network with and without skips.
+#: The two arms of the ablation (chapter 3): the same network with and without skips.
 VARIANTS = ("cae", "cae-plain")
 
 

@@ -70,10 +70,10 @@ class Study:
     def images(self, part: Part) -> np.ndarray:
         """The faces, uint8 (n, 48, 48), that a training of `part` learns from.
 
-        Raises UserError for a part that is not of this study's data and settings.
+        Raises UserError for a part that is not of this study's data.
         """
-        if part != self.part(part.name, version=part.version, count=part.count):
-            raise config.UserError(f"part {part.name!r} is of another run: open that run's study")
+        if part.data != self.faces.checksum:
+            raise config.UserError(f"part {part.name!r} is of other faces: open those faces' study")
         images = self._images(part)
         if part.count is None:
             return images
@@ -81,7 +81,8 @@ class Study:
 
     def _images(self, part: Part) -> np.ndarray:
         if (part.name, part.version) == ("paper", config.SPLIT_VERSION):
-            return self.paper("train")[0]
+            sample = data.paper_sample(self.faces, part.seed, train=part.train, test=part.test)
+            return self._at(sample.index[sample["side"] == "train"])[0]
         if (part.name, part.version) == ("learning", config.SPLIT_VERSION):
             return self.faces.images[data.parts(self.faces)["part"] == "learning"]
         if part.version == 0:  # the random split before it, drawn: no training waits for chapter 1

@@ -6,11 +6,9 @@ Every difference is over all trainings and images at once, with the interval of 
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from fer_lib import stats
-from fer_lib.config import VARIANTS
 from fer_lib.stats import matrix
 
 #: The sign of a better score. PSNR is not among them: it is infinite where nothing is wrong.
@@ -22,8 +20,6 @@ ASKED = {
     "blur": "better than one Gaussian blur",
     "": "does more noise make it worse",
 }
-#: Times by which the first layers' gradients must be smaller before they count as vanished.
-VANISHED = 10
 ONE_TRAINING = "One training: the intervals leave out what training varies."
 
 
@@ -96,41 +92,3 @@ def _by_protocol(rows: pd.DataFrame) -> str:
     if len(same) == 1:
         return f"{answer}, in all protocols"
     return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
-
-
-def ablation(
-    scores: pd.DataFrame, history: pd.DataFrame, gradients: pd.DataFrame, constant: float
-) -> pd.DataFrame:
-    """What the residuals do, by the three criteria of chapter 3: quantity, value, lo, hi, verdict.
-
-    scores: of both `VARIANTS` on clean test faces, as `evaluation.score` returns them. history,
-    gradients: of their trainings. constant: the loss of the best output that ignores its input.
-    """
-    complete, plain = VARIANTS
-    gap = stats.difference(*(matrix(scores, "mse", method=name) for name in (plain, complete)))
-    helps = stats.verdict(gap, "residuals improve the result", "residuals harm the result")
-    last = history[history["epoch"] == history["epoch"].max()]
-    worst = last.loc[last["model"] == plain, "train_loss"].max() / constant
-    learns = "learns" if worst < 1 - stats.ROUNDING else "does not learn"
-    share = input_share(gradients)
-    fall = share[complete] / share[plain]
-    vanish = "gradients vanish without residuals" if fall >= VANISHED else "gradients do not vanish"
-    rows = [
-        ("test MSE, without minus with", *gap.values, helps),
-        ("largest final loss without / loss of constant image", worst, np.nan, np.nan, learns),
-        ("relative input gradient, with / without", fall, np.nan, np.nan, vanish),
-    ]
-    return pd.DataFrame(rows, columns=["quantity", "value", "lo", "hi", "verdict"])
-
-
-def input_share(gradients: pd.DataFrame) -> pd.Series:
-    """Of each network, the gradient norm of the first two layers over that of the last two.
-
-    Geometric means over layers and seeds, in the first epoch. gradients: model, seed, epoch, depth
-    (from 1) and norm.
-    """
-    first = gradients[gradients["epoch"] == 1]
-    ends = first["depth"] <= 2, first["depth"] > first["depth"].max() - 2
-    logs = (np.log(first[rows].set_index("model")["norm"]) for rows in ends)
-    at_input, at_output = (log.groupby("model").mean() for log in logs)
-    return np.exp(at_input - at_output)

@@ -39,21 +39,27 @@ def readings(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def losses(history: pd.DataFrame, floor: float) -> Figure:
-    """Training losses, beside the paper's figure 4.
+def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Figure:
+    """Training losses, a colour a label and a line a seed, over curves that the paper prints.
 
-    history: label, epoch, train_loss. floor: the lowest that a sigmoid can reach.
+    history: label, seed, epoch, train_loss. bounds: "floor", the lowest that a sigmoid can reach,
+    and perhaps "constant", of the best constant image. printed: a loss an epoch, by label.
     """
     figure, axis = plt.subplots(figsize=(8, 4.4), layout="constrained")
     for (label, rows), colour in zip(history.groupby("label", sort=False), NETWORKS, strict=False):
-        axis.plot(rows["epoch"], rows["train_loss"], color=colour, label=label, lw=2)
-    epochs = range(1, len(paper.FIGURE_4) + 1)
-    axis.plot(epochs, paper.FIGURE_4, "D", color="black", ms=4.5, label="the paper's figure 4")
-    axis.axhline(floor, color=".35", ls="--", lw=1.2)
-    note = f"no sigmoid gets below {floor:.3f}"
-    axis.text(epochs[-1], 0.96 * floor, note, ha="right", va="top", fontsize=11, color=".25")
+        for number, (_, run) in enumerate(rows.groupby("seed")):
+            name = "" if number else label
+            axis.plot(run["epoch"], run["train_loss"], color=colour, label=name, lw=2, alpha=0.8)
+    for (label, values), mark in zip(printed.items(), "Ds", strict=False):
+        style = {"color": "black", "ms": 4.5, "mfc": "black" if mark == "D" else "white"}
+        axis.plot(range(1, len(values) + 1), values, mark, label=label, **style)
+    notes = {"floor": "no sigmoid gets below", "constant": "best constant image:"}
+    for name, value in bounds.items():
+        axis.axhline(value, color=".35", ls="--", lw=1.2)
+        note, place = f"{notes[name]} {value:.3f}", 0.96 * value
+        axis.text(history["epoch"].max(), place, note, ha="right", va="top", color=".25", size=11)
     axis.set(xlabel="epoch", ylabel="training loss (MSE on [-1, 1])", ylim=(0, None))
-    axis.legend(loc="upper right")
+    axis.legend(loc="best")
     return figure
 
 

@@ -1,13 +1,21 @@
-"""Which networks chapter 5 trains in each profile. No torch in here: a run is planned quickly."""
+"""Which networks chapters 3 and 5 train in each profile. No torch: a run is planned quickly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fer_lib import config
 from fer_lib.config import Config, Recipe
 
-#: Of what this wing computes: raised when a table of chapter 5 changes by its code.
-VERSION = 1
+#: Of what this wing computes: raised when a table of chapter 3 or 5 changes by its code.
+VERSION = 2
+#: Faces to train and to test in the authors' code; the paper says 3,200 and 800.
+CODE_FACES = (4000, 1000)
+_LESS = {"plain": "no additions", "no-norms": "no batch norms", "bare": "neither"}
+_WORDS = {"as-run": "as run", "early": "the first network"} | {
+    f"{name}-{part}": f"{name.replace('as-', 'as ')}, {words}"
+    for name in ("as-run", "range-matched")
+    for part, words in _LESS.items()
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,43 +24,86 @@ class Arm:
 
     width: None for the profile's own. trainings: so many, from the run's seed up. augmented: with
     the flips and rotations of the authors' later code (44c4a8a3); "Final Code" (2eefa1ee) has none.
+    epochs: None for the profile's own. sizes: of the sample to train and to test, if not the run's.
     """
 
     network: str
     width: float | None = None
     trainings: int = 1
     augmented: bool = False
+    epochs: int | None = None
+    sizes: tuple[int, int] | None = None
 
 
-_PAIR = (Arm(network="as-run"), Arm(network="range-matched"))
-#: The first arm stands for the authors' network, and is the range-matched one's partner.
-PLANS: dict[str, tuple[Arm, ...]] = {
-    "smoke": _PAIR,
-    "quick": _PAIR,
-    # Meant in the end: three trainings of each of these, one as run at 1/4, and one at 1/16 with
-    # augmented=True.
-    "cpu": (*_PAIR, Arm(network="as-run", width=1 / 16)),
-    "paper": (Arm(network="as-run", trainings=3), Arm(network="range-matched", trainings=3)),
-    "full": _PAIR,
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is trained, by the question that it answers.
+
+    tables: chapter 5; the first arm stands for the authors' network, the second is the
+    range-matched one beside it. first, block: the authors' first network, and the one with residual
+    blocks that followed it (figures 5 and 4). cells: the latter with parts of its blocks taken
+    away.
+    """
+
+    tables: tuple[Arm, ...] = (Arm(network="as-run"), Arm(network="range-matched"))
+    first: Arm = Arm(network="early")
+    block: Arm = Arm(network="as-run")
+    cells: tuple[Arm, ...] = ()
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        return (*self.tables, self.first, self.block, *self.cells)
+
+
+def _cells(*networks: str, **how) -> tuple[Arm, ...]:
+    return tuple(Arm(network=f"{name}-{part}", **how) for name in networks for part in _LESS)
+
+
+#: On CPUs, of figure 5: narrow networks, cells for a third of the time.
+_NARROW = {"width": 1 / 16, "trainings": 2}
+PLANS: dict[str, Plan] = {
+    "smoke": Plan(cells=_cells("as-run")),
+    "quick": Plan(cells=_cells("as-run")),
+    "cpu": Plan(
+        tables=(*Plan.tables, Arm(network="as-run", width=1 / 16)),
+        first=Arm(network="early", **_NARROW),
+        block=Arm(network="as-run", **_NARROW),
+        cells=_cells("as-run", "range-matched", width=1 / 16, epochs=10),
+    ),
+    "paper": Plan(
+        tables=tuple(replace(arm, trainings=3) for arm in Plan.tables),
+        first=Arm(network="early", trainings=5),
+        block=Arm(network="as-run", trainings=5),
+        cells=_cells("as-run", "range-matched", epochs=10),
+    ),
+    "full": Plan(),
 }
 
 
-def recipes(settings: Config, data: str) -> list[Recipe]:
-    """Every training of chapter 5, on the paper's sample of the data set with that checksum."""
+def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
+    """The trainings of an arm, on the paper's sample of the data set with that checksum."""
     part = settings.part(data, "paper")
+    if arm.sizes:
+        part = replace(part, train=arm.sizes[0], test=arm.sizes[1])
+    changes = {"epochs": arm.epochs} if arm.epochs else {}
+    changes |= {"augmented": arm.augmented}
     return [
-        config.reconstruction(
-            settings, part, arm.network, settings.seed + n, width=arm.width, augmented=arm.augmented
-        )
-        for arm in PLANS[settings.profile]
-        for n in range(arm.trainings)
+        config.reconstruction(settings, part, arm.network, seed, width=arm.width, **changes)
+        for seed in range(settings.seed, settings.seed + arm.trainings)
     ]
 
 
-def label(recipe: Recipe) -> str:
-    """A training in a legend: "as run, width 1/8"."""
+def recipes(settings: Config, data: str) -> list[Recipe]:
+    """Every training of chapters 3 and 5, on the data set with that checksum."""
+    asked = (trainings(settings, data, arm) for arm in PLANS[settings.profile].arms)
+    return list({recipe.key: recipe for part in asked for recipe in part}.values())
+
+
+def label(recipe: Recipe, *, seed: bool = True) -> str:
+    """A training in a legend: "as run, width 1/8"; without its seed, all trainings of a kind."""
     width = Fraction(recipe.model.width).limit_denominator(64)
-    words = [recipe.network.replace("as-run", "as run"), f"width {width}"]
+    words = [_WORDS.get(recipe.network, recipe.network), f"width {width}"]
     words += ["augmented"] * recipe.training.augmented
-    words += [f"seed {recipe.seed}"] * (recipe.seed > recipe.part.seed)
+    words += [f"{recipe.part.train} faces"] * (recipe.part.train == CODE_FACES[0])
+    words += [f"seed {recipe.seed}"] * (seed and recipe.seed > recipe.part.seed)
     return ", ".join(words)

@@ -62,11 +62,11 @@ CHAPTERS = (
     ),
     Chapter(
         "03_residual_ablation",
-        "Residual ablation",
-        "Do the residual connections help, and do gradients vanish without them?",
+        "Residuals",
+        "What does figure 5 show, and do the residual connections help?",
         reads=("split", "history", "gradients", "models"),
-        writes=("ablation", "ablation_verdict"),
-        trainings=("core",),
+        writes=("first_network", "first_network_losses", "ablation", "ablation_verdict"),
+        trainings=("core", "audit"),
     ),
     Chapter(
         "04_noise_evaluation",
