@@ -89,7 +89,8 @@ def test_figures_draw_what_is_in_the_tables(tables):
     assert [c.get_label() for c in right.containers] == [*runs["label"].unique(), "the paper"]
     assert np.allclose(right.containers[-1].lines[0].get_ydata(), list(paper.MSE.values()))
     assert left.get_ylim()[0] < -0.1
-    (axis,) = figures.losses(losses, 0.1234).axes
+    curves = {"the paper's figure 4": paper.FIGURE_4}
+    (axis,) = figures.losses(losses.assign(seed=0), {"floor": 0.1234}, curves).axes
     assert len(axis.get_lines()[2].get_ydata()) == 30
     assert np.allclose(axis.get_lines()[3].get_ydata(), 0.1234)
     shown = shown.assign(level=0.0, search=0.2)[shown["id"] >= 0]
