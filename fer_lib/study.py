@@ -100,6 +100,13 @@ class Study:
         sample = data.paper_sample(self.faces, self.settings.seed, **sizes)
         return self._at(sample.index[sample["side"] == side])
 
+    def validation(self, count: int = 64) -> tuple[np.ndarray, np.ndarray]:
+        """So many validation faces (n, 48, 48), evenly spaced, and their ids: to choose on."""
+        places = np.flatnonzero(data.parts(self.faces)["part"] == "validation")
+        some = np.linspace(0, len(places), min(count, len(places)), endpoint=False).astype(int)
+        images, rows = self._at(places[some])
+        return images, rows["id"].to_numpy()
+
     def trained(self, network: str, seed: int, width: float | None = None) -> Trained:
         """One of the paper's networks, trained on the old sample now unless it was before.
 

@@ -82,6 +82,16 @@ def sentences(answers: pd.DataFrame, metric: str = "ssim") -> list[str]:
     return [f"**{name}** ({ASKED[over]}): {_by_protocol(rows)}." for (name, over), rows in groups]
 
 
+def by_network(answers: pd.DataFrame) -> list[str]:
+    """`sentences` of each network, by each metric; `answers` have a column `network` too."""
+    groups = answers.groupby(["network", "metric"], sort=False)
+    return [
+        f"*{network}*, by {metric.upper()}: {line}"
+        for (network, metric), rows in groups
+        for line in sentences(rows, metric)
+    ]
+
+
 def _by_protocol(rows: pd.DataFrame) -> str:
     """The verdicts of one question; protocols with the same ones are named together."""
     same = {}

@@ -182,6 +182,7 @@ def recipe(**changes) -> Recipe:
 OTHERS = {
     "model": {
         "width": 0.25,
+        "blocks": False,
         "residual": True,
         "norms": True,
         "projection": "conv",
@@ -259,6 +260,7 @@ def test_the_defaults_never_change():
     """
     assert dataclasses.asdict(ModelConfig()) == {
         "width": 1.0,
+        "blocks": True,
         "residual": True,
         "norms": True,
         "projection": "conv",

@@ -176,12 +176,21 @@ def test_a_part_that_no_rule_makes_is_refused(study, name, version):
         study.images(study.part(name, version=version))
 
 
-@pytest.mark.parametrize("change", [{"data": "0" * 64}, {"seed": 4}, {"train": 40}, {"test": None}])
-def test_a_part_of_another_run_is_refused(study, change):
+def test_a_part_of_other_faces_is_refused(study):
     """Its recipe's key would name faces that the network has not seen."""
-    part = replace(study.part("sample", version=0), **change)
-    with pytest.raises(UserError, match=r"'sample' .*another run"):
+    part = replace(study.part("sample", version=0), data="0" * 64)
+    with pytest.raises(UserError, match=r"'sample' .*other faces"):
         study.images(part)
+
+
+@pytest.mark.parametrize(("name", "version"), [("sample", 0), ("paper", NOW)])
+@pytest.mark.parametrize("change", [{"seed": 4}, {"train": 40}, {"test": 20}])
+def test_a_part_has_the_size_and_the_seed_that_it_names(study, name, version, change):
+    part = replace(study.part(name, version=version), **change)
+    draw = data.paper_sample if version else data.split
+    drawn = draw(study.faces, train=part.train, test=part.test, seed=part.seed)
+    expected = study.faces.images[drawn.index[drawn["side"] == "train"]]
+    assert np.array_equal(study.images(part), expected)
 
 
 # Trainings
@@ -231,3 +240,13 @@ def test_a_wings_task_and_its_start_are_handed_on(study, asked):
     ((given_task, faces, given, given_start),) = asked
     assert (given_task, given, given_start) == (task, recipe, start)
     assert np.array_equal(faces, study.images(study.part("learning")))
+
+
+def test_validation_faces_are_of_their_part_and_evenly_spaced(opened):
+    images, ids = opened.validation(7)
+    parts = data.parts(opened.faces)
+    places = np.flatnonzero(parts["part"] == "validation")
+    assert len(images) == len(set(ids)) == 7
+    assert set(ids) <= set(parts["id"].iloc[places])
+    assert np.array_equal(images[0], opened.faces.images[places[0]])
+    assert len(opened.validation(10**6)[0]) == len(places)

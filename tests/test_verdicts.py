@@ -161,6 +161,25 @@ def test_every_question_is_a_sentence_and_protocols_with_the_same_verdicts_are_o
     ]
 
 
+def test_each_network_is_spoken_of_by_each_metric():
+    cell = {"question": "RQ2", "baseline": "", "protocol": "a", "at": "0 to 0.3"}
+    rows = [
+        cell | {"network": network, "metric": metric, "verdict": verdict}
+        for network, metric, verdict in (
+            ("as-run", "ssim", "worse"),
+            ("as-run", "mse", "undecided"),
+            ("range-matched", "ssim", "better"),
+        )
+    ]
+    first, second, third = verdicts.by_network(pd.DataFrame(rows))
+    assert first.startswith("*as-run*, by SSIM: **RQ2**")
+    assert "worse at" in first
+    assert second.startswith("*as-run*, by MSE")
+    assert "undecided at" in second
+    assert third.startswith("*range-matched*, by SSIM")
+    assert "better at" in third
+
+
 @pytest.mark.parametrize(
     ("p", "text"), [(0.04321, "p = 0.043"), (2e-5, "p = 2e-05"), (1e-9, "p < 1e-6"), (1, "p = 1")]
 )

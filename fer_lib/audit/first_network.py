@@ -103,14 +103,16 @@ def cause(cells: pd.DataFrame) -> str:
 
 
 def answer(table: pd.DataFrame, cells: pd.DataFrame, gradients: pd.DataFrame) -> str:
-    """What figure 5 comes to, as Markdown: of `summarise` of both networks, of the cells, and of
-    both networks' gradients."""
+    """What figure 5 comes to, as Markdown: of `summarise` of both networks (the main pair first),
+    of the cells, and of the main pair's gradients."""
     found = table.groupby("network")["verdict"].first()
     share = input_share(gradients.rename(columns={"network": "model"}))
+    others = table[(table["network"] == "early")].iloc[1:]
+    more = "".join(f"; {row.label}, it {row.verdict}" for row in others.itertuples())
     return (
         f"**{reproduced(found['early'], found['as-run']).capitalize()}**: the authors' first"
-        f" network {found['early']}, the one with residual blocks {found['as-run']}. What of a"
-        f" block makes it learn: **{cause(cells)}**. In the first epoch the first network's"
+        f" network {found['early']}, the one with residual blocks {found['as-run']}{more}. What of"
+        f" a block makes it learn: **{cause(cells)}**. In the first epoch the first network's"
         " gradient at the input, relative to that at the output, is"
         f" {share['as-run'] / share['early']:.2g} times smaller (threshold {VANISHED})."
     )

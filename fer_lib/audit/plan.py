@@ -10,6 +10,8 @@ from fer_lib.config import Config, Recipe
 VERSION = 2
 #: Faces to train and to test in the authors' code; the paper says 3,200 and 800.
 CODE_FACES = (4000, 1000)
+#: The learning rate of the authors' first network (aced6371).
+EARLY_RATE = 1e-3
 _LESS = {"plain": "no additions", "no-norms": "no batch norms", "bare": "neither"}
 _WORDS = {"as-run": "as run", "early": "the first network"} | {
     f"{name}-{part}": f"{name.replace('as-', 'as ')}, {words}"
@@ -24,7 +26,8 @@ class Arm:
 
     width: None for the profile's own. trainings: so many, from the run's seed up. augmented: with
     the flips and rotations of the authors' later code (44c4a8a3); "Final Code" (2eefa1ee) has none.
-    epochs: None for the profile's own. sizes: of the sample to train and to test, if not the run's.
+    epochs, learning_rate: None for the profile's own. sizes: of the sample to train and to test, if
+    not the run's.
     """
 
     network: str
@@ -32,6 +35,7 @@ class Arm:
     trainings: int = 1
     augmented: bool = False
     epochs: int | None = None
+    learning_rate: float | None = None
     sizes: tuple[int, int] | None = None
 
 
@@ -41,18 +45,23 @@ class Plan:
 
     tables: chapter 5; the first arm stands for the authors' network, the second is the
     range-matched one beside it. first, block: the authors' first network, and the one with residual
-    blocks that followed it (figures 5 and 4). cells: the latter with parts of its blocks taken
-    away.
+    blocks that followed it (figures 5 and 4). other: the same with steps of another size. cells:
+    the latter with parts of its blocks taken away.
     """
 
     tables: tuple[Arm, ...] = (Arm(network="as-run"), Arm(network="range-matched"))
     first: Arm = Arm(network="early")
     block: Arm = Arm(network="as-run")
+    other: tuple[Arm, ...] = ()
     cells: tuple[Arm, ...] = ()
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        return (*self.tables, self.first, self.block, *self.cells)
+        return (*self.tables, *self.figure_5)
+
+    @property
+    def figure_5(self) -> tuple[Arm, ...]:
+        return (self.block, self.first, *self.other, *self.cells)
 
 
 def _cells(*networks: str, **how) -> tuple[Arm, ...]:
@@ -68,6 +77,11 @@ PLANS: dict[str, Plan] = {
         tables=(*Plan.tables, Arm(network="as-run", width=1 / 16)),
         first=Arm(network="early", **_NARROW),
         block=Arm(network="as-run", **_NARROW),
+        other=(
+            Arm(network="early", learning_rate=EARLY_RATE, **_NARROW),
+            Arm(network="as-run"),
+            Arm(network="early"),
+        ),
         cells=_cells("as-run", "range-matched", width=1 / 16, epochs=10),
     ),
     "paper": Plan(
@@ -85,8 +99,9 @@ def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
     part = settings.part(data, "paper")
     if arm.sizes:
         part = replace(part, train=arm.sizes[0], test=arm.sizes[1])
-    changes = {"epochs": arm.epochs} if arm.epochs else {}
-    changes |= {"augmented": arm.augmented}
+    changes = {"epochs": arm.epochs, "learning_rate": arm.learning_rate}
+    changes = {name: value for name, value in changes.items() if value}
+    changes["augmented"] = arm.augmented
     return [
         config.reconstruction(settings, part, arm.network, seed, width=arm.width, **changes)
         for seed in range(settings.seed, settings.seed + arm.trainings)
@@ -103,6 +118,7 @@ def label(recipe: Recipe, *, seed: bool = True) -> str:
     """A training in a legend: "as run, width 1/8"; without its seed, all trainings of a kind."""
     width = Fraction(recipe.model.width).limit_denominator(64)
     words = [_WORDS.get(recipe.network, recipe.network), f"width {width}"]
+    words += ["learning rate 0.001"] * (recipe.training.learning_rate == EARLY_RATE)
     words += ["augmented"] * recipe.training.augmented
     words += [f"{recipe.part.train} faces"] * (recipe.part.train == CODE_FACES[0])
     words += [f"seed {recipe.seed}"] * (seed and recipe.seed > recipe.part.seed)

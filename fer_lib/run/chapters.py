@@ -80,7 +80,10 @@ CHAPTERS = (
         "05_as_run",
         "As its authors ran it",
         "Do the authors' network and test give the paper's numbers, and what are honest ones?",
-        writes=("as_run", "as_run_losses", "ladder", "paper_figures", "remarks"),
+        writes=(
+            *("as_run", "as_run_losses", "ladder", "paper_figures", "remarks"),
+            *("as_run_evaluation", "as_run_verdicts"),
+        ),
         trainings=("audit",),
     ),
     Chapter(
