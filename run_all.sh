@@ -2,12 +2,23 @@
 # Set everything up once, then run the study (or its tests, or JupyterLab). See --help.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# The project, also when this is called by a link to it; CDPATH would make `cd` print and go astray.
+unset CDPATH
+self=${BASH_SOURCE[0]}
+while [ -L "$self" ]; do
+    link=$(readlink "$self")
+    case $link in /*) self=$link ;; *) self=$(dirname "$self")/$link ;; esac
+done
+root=$(cd -- "$(dirname -- "$self")" && pwd -P)
 need="3.11"
 venv="$root/.venv"
 # setuptools, which builds a package or two, takes braces in its own path for variables.
 case $root in *[{}]*) venv=${XDG_CACHE_HOME:-~/.cache}/fer-denoise ;; esac
 size="about 3 GB, most of it PyTorch with its CUDA libraries; 6 GB on disk"
+
+# pip is to install into the environment, whatever a person has set for other work.
+export PIP_USER=0
+unset PIP_TARGET PIP_PREFIX
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
@@ -29,18 +40,21 @@ find_python() {
 
 # The environment: an active one, else conda, else a virtual one in .venv. Prints its Python.
 environment() {
-    local prefix=${CONDA_PREFIX:-${VIRTUAL_ENV:-}}
+    local base prefix=${CONDA_PREFIX:-${VIRTUAL_ENV:-}}
     if [ "${CONDA_DEFAULT_ENV:-}" = base ]; then prefix=${VIRTUAL_ENV:-}; fi
     if [ -n "$prefix" ]; then
         is_new_enough "$prefix/bin/python" || fail "$prefix has no Python $need or newer: activate another environment"
         printf '%s\n' "$prefix/bin/python"
-    elif [ -x "$venv/bin/python" ]; then
+    elif [ -e "$venv/.fer-denoise" ] || "$venv/bin/python" -P -m pip --version >/dev/null 2>&1; then
         printf '%s\n' "$venv/bin/python"
     elif command -v conda >/dev/null; then
         conda_environment
     else
+        # Whole again if making it was interrupted; nothing in it is deleted.
         say "Making a virtual environment in $venv"
-        "$(find_python)" -m venv "$venv" || fail "could not make $venv: is the venv module installed?"
+        base=$(find_python) || exit 1
+        "$base" -m venv "$venv" >&2 \
+            || fail "could not make $venv: install the venv module (python3-venv on Debian and Ubuntu)"
         printf '%s\n' "$venv/bin/python"
     fi
 }
@@ -60,14 +74,14 @@ install() {
     want=$(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)" $root"
     if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return; fi
     say "Installing requirements.lock into $(dirname "$(dirname "$python")") (downloads $size; once)"
-    "$python" -m pip install -q --disable-pip-version-check -r "$root/requirements.lock" >&2 \
+    "$python" -P -m pip install -q --disable-pip-version-check -r "$root/requirements.lock" >&2 \
         || fail "pip could not install requirements.lock: see above"
     # From inside: pip takes brackets at the end of a path for extras.
-    (cd "$root" && "$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .) >&2 \
+    (cd "$root" && "$python" -P -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .) >&2 \
         || fail "pip could not install fer_lib: see above"
     printf '%s\n' "$want" >"$stamp"
 }
 
 python=$(environment)
 install "$python"
-exec "$python" -m fer_lib.run.cli "$@"
+exec "$python" -P -m fer_lib.run.cli "$@"  # -P: not with modules of the folder one stands in
