@@ -1,5 +1,6 @@
 """What a denoiser costs: its training, and for one image arithmetic and time on one core."""
 
+import functools
 import timeit
 from collections.abc import Callable
 
@@ -45,10 +46,7 @@ def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -
     """
     rows = []
     for name, reference in references.items():
-
-        def denoise(image, method=reference.method):
-            return method(image, NATIVE, level)
-
+        denoise = functools.partial(reference.method, protocol=NATIVE, level=level)
         about = (reference.label, reference.learns, reference.told, reference.parameters)
         counted = flops(denoise, noisy) or None
         rows.append((name, *about, counted, milliseconds(denoise, noisy)))
@@ -69,15 +67,14 @@ def budgets(study: Study) -> pd.DataFrame:
     for name, schedule in plan.named.items():
         recipe = plans.recipe(schedule, study.settings, study.faces.checksum)
         stages = [lessons.train(study, stage) for stage in recipe.stages]
-        reference = table.network(schedule.network, stages[-1].model)
+        reference = table.network(name, stages[-1].model)
         faces = len(study.images(recipe.part))
         seen = lessons.images_seen(recipe, faces)
-        work = seen * flops(lambda x, method=reference.method: method(x, NATIVE, 0.0), image)
+        work = seen * flops(functools.partial(reference.method, protocol=NATIVE, level=0), image)
         seconds = sum(epoch["seconds"] for stage in stages for epoch in stage.history)
         losses = [epoch["train_loss"] for epoch in stages[-1].history]
         fell = 1 - losses[-1] / losses[len(losses) * 4 // 5 - 1]
-        label = reference.label + name.removeprefix(schedule.network)
         learning = (seen, faces, work / 1e12, seconds / 60, losses[-1], fell)
-        rows.append((label, plan.trainings, *learning))
+        rows.append((reference.label, plan.trainings, *learning))
     columns = ["network", "trainings", "images seen", "different faces", "trillion operations"]
     return pd.DataFrame(rows, columns=[*columns, "minutes", "last loss", "fell"])

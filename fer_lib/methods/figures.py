@@ -1,14 +1,12 @@
 """Figures of chapters 6 to 8: tables in, a matplotlib Figure out."""
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from fer_lib.figures import COLOURS
-from fer_lib.methods.filters import FILTERS
 from fer_lib.methods.ranking import AXES
 from fer_lib.noise import NOISES
 from fer_lib.tools.plots import legend, line, panels, spread
@@ -20,34 +18,6 @@ LEARNS = {
     "pairs": ("noisy and clean images", "#D55E00"),
     "noisy": ("noisy images alone", "#009E73"),
 }
-#: What a method costs, by column of cost.csv.
-COSTS = {"milliseconds": "ms an image, one core", "flops": "operations an image"}
-
-
-def _shades(levels: pd.Series) -> dict[float, tuple]:
-    """A colour for each level, darker for more noise."""
-    levels = sorted(levels.unique())
-    return dict(zip(levels, plt.cm.viridis(np.linspace(0.75, 0, len(levels))), strict=True))
-
-
-def tuning(curves: pd.DataFrame) -> Figure:
-    """SSIM on training faces against strength, a panel a filter, a line a level, the best marked.
-
-    curves: method, level, strength, ssim, of one version.
-    """
-    methods = curves["method"].unique()
-    figure, axes = panels(len(methods), columns=4, height=2.5)
-    shades = _shades(curves["level"])
-    for axis, name in zip(axes, methods, strict=True):
-        for level, rows in curves[curves["method"] == name].groupby("level"):
-            best = rows.loc[rows["ssim"].idxmax()]
-            options = {"color": shades[level]}
-            axis.plot(rows["strength"], rows["ssim"], label=f"factor {level:g}", **options)
-            axis.plot(best["strength"], best["ssim"], "o", ms=5, **options)
-        axis.set_title(FILTERS[name].label, fontsize=11)
-    figure.supylabel("SSIM")
-    legend(figure, axes[0])
-    return figure
 
 
 def ranking(table: pd.DataFrame) -> Figure:
@@ -56,49 +26,42 @@ def ranking(table: pd.DataFrame) -> Figure:
     table: method, label, learns, level, ssim, ssim_lo, ssim_hi and the same corrected (hollow).
     """
     levels = sorted(table["level"].unique())
-    order = table[table["level"] == levels[-1]].sort_values("ssim")["method"].tolist()
+    order = table[table["level"] == levels[-1]].sort_values("ssim").set_index("method")["label"]
+    places = pd.Series(range(len(order)), order.index)
     figure, axes = panels(len(levels), len(levels), height=0.27 * len(order) + 1.3)
     for axis, level in zip(axes, levels, strict=True):
-        rows = table[table["level"] == level].set_index("method").loc[order]
-        for learns, group in rows.groupby("learns", sort=False):
+        for learns, rows in table[table["level"] == level].groupby("learns", sort=False):
             label, colour = LEARNS[learns]
-            place = np.array([order.index(name) for name in group.index])
             options = {"fmt": "o", "ms": 4.5, "color": colour}
-            for metric, shift, style in (
+            for metric, below, style in (
                 ("ssim", 0, {"label": label}),
-                ("ssim_corrected", -0.25, {"mfc": "white"}),
+                ("ssim_corrected", 0.25, {"mfc": "white"}),
             ):
-                ends = spread(group, metric)
-                axis.errorbar(group[metric], place + shift, xerr=ends, **options, **style)
-        axis.set(title=f"factor {level:g}", xlabel="SSIM")
-        axis.set_yticks(range(len(order)), rows["label"])
+                height, ends = places[rows["method"]] - below, spread(rows, metric)
+                axis.errorbar(rows[metric], height, xerr=ends, **options, **style)
+        axis.set(title=f"factor {level:g}", xlabel="SSIM", yticks=places, yticklabels=order)
     legend(figure, axes[0])
     return figure
 
 
-def quality_and_cost(table: pd.DataFrame) -> Figure:
-    """SSIM against time and arithmetic for an image, a column a level; numbers name the methods,
-    larger dots keep more numbers.
+def quality_and_cost(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
+    """SSIM against time for an image, a panel a level; a line joins the methods that no faster one
+    surpasses.
 
-    table: method, learns, parameters, level, ssim and those of COSTS, in the order of numbering.
-    Methods whose arithmetic is not counted are not in its panels.
+    table: method, level, ssim, milliseconds. labels: of the methods that are named, in their order;
+    the others are gray.
     """
     levels = sorted(table["level"].unique())
-    cases = [(column, level) for column in COSTS for level in levels]
-    figure, axes = panels(len(cases), len(levels), height=3.8, sharex="row")
-    numbers = {name: number for number, name in enumerate(table["method"].unique(), 1)}
-    for axis, (column, level) in zip(axes, cases, strict=True):
-        rows = table[(table["level"] == level) & table[column].notna()]
-        colours = [LEARNS[learns][1] for learns in rows["learns"]]
-        sizes = 12 + 9 * np.log10(rows["parameters"])
-        axis.scatter(rows[column], rows["ssim"], sizes, color=colours, alpha=0.85)
-        for row in rows.itertuples():
-            place = getattr(row, column), row.ssim
-            options = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 8}
-            axis.annotate(numbers[row.method], place, **options)
-        axis.set(title=f"factor {level:g}", xscale="log", xlabel=COSTS[column])
-    for label, colour in LEARNS.values():
-        axes[0].scatter([], [], color=colour, label=label)
+    figure, axes = panels(len(levels), len(levels), height=3.8)
+    for axis, level in zip(axes, levels, strict=True):
+        rows = table[table["level"] == level].set_index("method").sort_values("milliseconds")
+        best = rows[rows["ssim"] == rows["ssim"].cummax()]
+        axis.step(best["milliseconds"], best["ssim"], where="post", color=".7", lw=1)
+        axis.plot(rows["milliseconds"], rows["ssim"], "o", ms=4, color=".7")
+        for name, label in labels.items():
+            place = rows.loc[name, ["milliseconds", "ssim"]]
+            axis.plot(*place, "o", color=COLOURS[name], label=label)
+        axis.set(title=f"factor {level:g}", xscale="log", xlabel="ms an image, one core")
     figure.supylabel("SSIM")
     legend(figure, axes[0])
     return figure
@@ -125,42 +88,23 @@ def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     return figure
 
 
-def restored(clean: np.ndarray, rows: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """Faces and, beside each, what is left of error: clean (n, H, W); rows of (label, images
-    (n, H, W) in [0, 1], scores (n,)). Red is too bright, blue too dark, full at 0.5."""
-    lines, columns = len(rows) + 1, 2 * len(clean)
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(10, 12 / columns * lines), squeeze=False,
-        gridspec_kw={"wspace": 0.03, "hspace": 0.22},
-        subplot_kw={"xticks": [], "yticks": [], "frame_on": False},
-    )  # fmt: skip
-    for row, (label, images, scores) in zip(axes, [("clean", clean, None), *rows], strict=True):
-        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
-        for n, (face, errors) in enumerate(zip(row[::2], row[1::2], strict=True)):
-            face.imshow(images[n], cmap="gray", vmin=0, vmax=1)
-            errors.set_visible(scores is not None)
-            if scores is not None:
-                face.set_title(f"{scores[n]:.2f}", fontsize=8, pad=2)
-                errors.imshow(images[n] - clean[n], cmap="RdBu_r", vmin=-0.5, vmax=0.5)
-    return figure
-
-
 def trend(table: pd.DataFrame) -> Figure:
     """SSIM against size, one panel an axis, one line a level, with intervals.
 
     table: as `ranking.trend` returns it.
     """
-    names = table["axis"].unique()
+    names, levels = table["axis"].unique(), sorted(table["level"].unique())
     figure, axes = panels(len(names), len(names), height=3.8)
-    shades = _shades(table["level"])
+    shades = plt.cm.viridis(np.linspace(0.75, 0, len(levels)))  # darker for more noise
     for axis, name in zip(axes, names, strict=True):
         points = table[table["axis"] == name]
-        for level, rows in points.groupby("level"):
-            line(axis, rows, "ssim", by="size", color=shades[level], label=f"factor {level:g}")
+        for level, shade in zip(levels, shades, strict=True):
+            rows = points[points["level"] == level]
+            line(axis, rows, "ssim", by="size", color=shade, label=f"factor {level:g}")
         axis.set(title=name, xscale="log", xlabel=AXES[name])
         axis.minorticks_off()
-        ticks = sorted(points["size"].unique())
-        axis.set_xticks(ticks, [f"{t:,.0f}" for t in ticks], fontsize=9, rotation=30, ha="right")
+        sizes = points["size"].unique()
+        axis.set_xticks(sizes, [EngFormatter(places=0, sep="")(size) for size in sizes])
     figure.supylabel("SSIM")
     legend(figure, axes[0])
     return figure

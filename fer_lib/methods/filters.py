@@ -1,10 +1,9 @@
 """Denoisers that need no training: each has one strength, chosen per level on training images.
 
-They are the standard ones of scikit-image, scipy and PyWavelets, and BM3D where its package is
-installed. All are told the noise level, and at level 0 all return the images as they are.
+They are the standard ones of scikit-image, scipy and PyWavelets. All are told the noise level, and
+at level 0 all return the images as they are.
 """
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ import skimage.restoration
 import torch
 
 from fer_lib import metrics
-from fer_lib.config import UserError, one_of
+from fer_lib.config import one_of
 from fer_lib.methods import clipping
 from fer_lib.noise import corrupt
 from fer_lib.tools.progress import Progress
@@ -27,25 +26,23 @@ class Filter:
     """One method.
 
     denoise: one image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
-    label: for a table. grid: the strengths that `curves` tries, from weak to strong. package: what
-    it needs beyond the library's dependencies, "" for nothing.
+    label: for a table. grid: the strengths that `curves` tries, from weak to strong.
     """
 
     denoise: Callable[[np.ndarray, float, float], np.ndarray]
     label: str
     grid: tuple[float, ...]
-    package: str = ""
 
 
 #: By the name in the column `method` of tables, in their order.
 FILTERS: dict[str, Filter] = {}
 
 
-def _register(name: str, label: str, grid: tuple[float, ...], package: str = ""):
+def _register(name: str, label: str, grid: tuple[float, ...]):
     """Add the function below to FILTERS."""
 
     def add(denoise):
-        FILTERS[name] = Filter(denoise, label, grid, package)
+        FILTERS[name] = Filter(denoise, label, grid)
         return denoise
 
     return add
@@ -127,37 +124,12 @@ def _non_local_means(image, level, strength):
     )
 
 
-@_register("bm3d", "BM3D", (0.6, 0.8, 1.0, 1.2, 1.5), "bm3d")
-def _bm3d(image, level, strength):
-    """Dabov et al. 2007, with the exact variances of Makinen, Azzari & Foi 2020; strength: the
-    assumed noise, in noise levels."""
-    import bm3d  # free for non-commercial use only, so never a requirement
-
-    return bm3d.bm3d(image, sigma_psd=strength * level)
-
-
-def absent(name: str) -> str:
-    """Why the method cannot run here, as one line for its row; "" if it can.
+def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torch.Tensor:
+    """Denoise noisy (N, 1, H, W) in [0, 1] of a known level: the same shape, float32, in [0, 1].
 
     Raises UserError for an unknown method.
     """
     one_of("method", name, FILTERS)
-    package = FILTERS[name].package
-    if not package or importlib.util.find_spec(package):
-        return ""
-    return (
-        f"{package} is not installed: pip install 'fer-denoise[{package}]' (its licence is for "
-        "non-commercial use only)"
-    )
-
-
-def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torch.Tensor:
-    """Denoise noisy (N, 1, H, W) in [0, 1] of a known level: the same shape, float32, in [0, 1].
-
-    Raises UserError for an unknown method and for one whose package is absent.
-    """
-    if why := absent(name):
-        raise UserError(why)
     if level == 0:
         return noisy
     images = noisy.squeeze(1).double().numpy()
@@ -171,48 +143,38 @@ def curves(
     *,
     ids,
     seed: int,
-    names: Sequence[str] = (),
+    names: Sequence[str] = tuple(FILTERS),
     noise: str = "gaussian",
 ) -> pd.DataFrame:
     """Mean SSIM for every strength of every method's grid on TRAINING faces with their own noise.
 
     clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
-    a seed of its own keeps it apart from the evaluation's. names: of methods, all that are not
-    absent if none are named. noise: a name of `noise.NOISES`. Returns method, noise, level, scale
-    (the level on which strengths are relative: of noise that is not Gaussian the root mean square),
-    corrected (whether the correction for clipping stands behind the method; Gaussian noise only),
-    strength and ssim (`metrics.ssim`), levels above 0 only.
+    a seed of its own keeps it apart from the evaluation's. names: of methods. noise: a name of
+    `noise.NOISES`. Returns method, noise, level, scale (the level on which strengths are relative:
+    of noise that is not Gaussian the root mean square), corrected (whether the correction for
+    clipping stands behind the method; Gaussian noise only), strength and ssim (`metrics.ssim`),
+    levels above 0 only.
     """
-    names = names or [name for name in FILTERS if not absent(name)]
-    levels = [level for level in levels if level > 0]
-    versions = (False, True) if noise == "gaussian" else (False,)
-    rows = []
+    levels, rows = [level for level in levels if level > 0], []
     with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:
         for level in levels:
             noisy = corrupt(clean, level, ids, seed, noise=noise)
-            root_mean_square = (noisy - clean).square().mean().sqrt().item()
-            scale = level if noise == "gaussian" else root_mean_square
+            gaussian = noise == "gaussian"
+            scale = level if gaussian else (noisy - clean).square().mean().sqrt().item()
             for name in names:
                 for strength in FILTERS[name].grid:
                     output = apply(name, noisy, scale, strength)
-                    for corrected in versions:
-                        image = clipping.correct(output, scale) if corrected else output
-                        ssim = metrics.ssim(image, clean, 1.0).mean().item()
-                        rows.append((name, noise, level, scale, corrected, strength, ssim))
+                    versions = (output, clipping.correct(output, scale)) if gaussian else (output,)
+                    for corrected, images in enumerate(versions):
+                        ssim = metrics.ssim(images, clean, 1.0).mean().item()
+                        rows.append((name, noise, level, scale, bool(corrected), strength, ssim))
                 bar.advance(f"{name}, level {level:g}")
     columns = ["method", "noise", "level", "scale", "corrected", "strength", "ssim"]
     return pd.DataFrame(rows, columns=columns)
 
 
-#: Method -> level -> the scale and the strength for it.
-Strengths = dict[str, dict[float, tuple[float, float]]]
-
-
-def strengths(curves: pd.DataFrame, corrected: bool) -> Strengths:
-    """The strength of the best mean SSIM in `curves` of one noise, the weaker of equals."""
+def best(curves: pd.DataFrame, corrected: bool = False) -> pd.DataFrame:
+    """Of `curves` of one noise, the row of the best mean SSIM for each method and level, in their
+    order; of equals the weaker strength. corrected: which version is to be the best."""
     version = curves[curves["corrected"] == corrected]
-    best = version.loc[version.groupby(["method", "level"], sort=False)["ssim"].idxmax()]
-    return {
-        name: {row.level: (row.scale, row.strength) for row in rows.itertuples()}
-        for name, rows in best.groupby("method", sort=False)
-    }
+    return version.loc[version.groupby(["method", "level"], sort=False)["ssim"].idxmax()]

@@ -61,11 +61,9 @@ def first_trainings(references: References) -> dict[str, Reference]:
 
 def about(references: References) -> pd.DataFrame:
     """What is said of each method, by name: label, learns, and level ("told" or "blind")."""
-    rows = {
-        name: (reference.label, reference.learns, "told" if reference.told else "blind")
-        for name, reference in first_trainings(references).items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["label", "learns", "level"])
+    firsts = first_trainings(references)
+    rows = [(r.label, r.learns, "told" if r.told else "blind") for r in firsts.values()]
+    return pd.DataFrame(rows, list(firsts), ["label", "learns", "level"])
 
 
 def tune(study: Study, levels: Sequence[float], **options) -> pd.DataFrame:
@@ -84,53 +82,47 @@ def _plan(study: Study) -> plans.ReferenceConfig:
 def filtered(study: Study, curves: pd.DataFrame, corrected: bool = False) -> References:
     """The filters in `curves` of one noise, each with its best strength at each level, either of
     its output as it is or of the corrected one."""
+    best = filters.best(curves, corrected).set_index("level")[["method", "scale", "strength"]]
     return {
         (name, study.settings.seed): Reference(
             label=filters.FILTERS[name].label,
             learns="nothing",
             told=name != "noisy",
-            method=functools.partial(_filter, name, strengths),
+            method=functools.partial(_filter, name, rows[["scale", "strength"]]),
         )
-        for name, strengths in filters.strengths(curves, corrected).items()
+        for name, rows in best.groupby("method", sort=False)
     }
 
 
-def _filter(name: str, strengths: dict, noisy, protocol, level) -> torch.Tensor:
-    return filters.apply(name, noisy, *strengths[level]) if level else noisy
+def _filter(name: str, tuned: pd.DataFrame, noisy, protocol, level) -> torch.Tensor:
+    return filters.apply(name, noisy, *tuned.loc[level]) if level else noisy
 
 
 def from_clean(study: Study) -> References:
     """The methods that learn from clean faces alone: from all that are not tested."""
-    faces, plan = study.untested(), _plan(study)
+    faces, plan, references = study.untested(), _plan(study), {}
     components = linear.fit(faces)
-    pixels, size = components.mean.size, components.axes.size
     prior = mixture.learnt(faces, components, plan.mixture)
-    matrix = functools.partial(Reference, learns="clean", told=True, parameters=size)
-    ours = functools.partial(
-        Reference, learns="clean", parameters=prior.parameters, family="mixture"
-    )
+
+    def add(name: str, label: str, method: Method, **facts) -> None:
+        reference = Reference(label=label, learns="clean", method=method, **facts)
+        references[name, study.settings.seed] = reference
+
+    for k in plan.ladder:
+        method = fixed(linear.pca(components, k))
+        add(f"pca-{k}", f"PCA, {k} axes", method, parameters=(k + 1) * components.mean.size)
     wiener, clamped = (per_level(f, components) for f in (linear.wiener, linear.clamped_wiener))
+    matrix = {"told": True, "parameters": components.axes.size}
+    add("wiener", "Wiener filter on PCA", wiener, **matrix)
+    add("clamped-wiener", "Wiener filter, clamped noise", clamped, **matrix)
     told = per_level(mixture.denoiser, prior)
-    references = {
-        f"pca-{k}": Reference(
-            label=f"PCA, {k} axes",
-            learns="clean",
-            parameters=(k + 1) * pixels,
-            method=fixed(linear.pca(components, k)),
-        )
-        for k in plan.ladder
-    } | {
-        "wiener": matrix(label="Wiener filter on PCA", method=wiener),
-        "clamped-wiener": matrix(label="Wiener filter, clamped noise", method=clamped),
-        "mixture": ours(label="patch mixture (ours)", told=True, method=told),
-        "mixture-blind": ours(
-            label="patch mixture (ours), level estimated", method=estimated(told)
-        ),
-    }
-    return {(name, study.settings.seed): reference for name, reference in references.items()}
+    ours = {"parameters": prior.parameters, "family": "mixture"}
+    add("mixture", "patch mixture (ours)", told, told=True, **ours)
+    add("mixture-blind", "patch mixture (ours), level estimated", estimated(told), **ours)
+    return references
 
 
-def fixed(denoise: Callable[[torch.Tensor], torch.Tensor]) -> Method:
+def fixed(denoise: linear.Denoiser) -> Method:
     """A denoiser that does the same at every level."""
     return lambda noisy, protocol, level: denoise(noisy)
 
@@ -166,9 +158,8 @@ def networks(study: Study) -> References:
     for name, schedule in plan.named.items():
         for number in range(plan.trainings):
             recipe = plans.recipe(schedule, settings, study.faces.checksum, number)
-            reference = network(schedule.network, lessons.train(study, recipe).model)
-            label = reference.label + name.removeprefix(schedule.network)
-            references[name, settings.seed + number] = replace(reference, label=label)
+            trained = lessons.train(study, recipe)
+            references[name, settings.seed + number] = network(name, trained.model)
     for (name, seed), reference in list(references.items()):
         if name in plans.NETWORKS and (label := plans.NETWORKS[name].mirrored):
             method = mirrored(reference.method)
@@ -177,13 +168,14 @@ def networks(study: Study) -> References:
 
 
 def network(name: str, model: nn.Module) -> Reference:
-    """A trained network of `plans.NETWORKS`; it is not told the level."""
-    facts = plans.NETWORKS[name]
+    """A trained network under a name of `ReferenceConfig.named`; it is not told the level."""
+    family = name.partition(",")[0]
+    facts = plans.NETWORKS[family]
     return Reference(
-        label=facts.label,
+        label=facts.label + name.removeprefix(family),
         learns=facts.learns,
         parameters=sum(p.numel() for p in model.parameters()),
-        family=name,
+        family=family,
         method=restorer(model) if facts.model else evaluation.network(model),
     )
 

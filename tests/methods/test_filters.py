@@ -11,7 +11,7 @@ from fer_lib.config import UserError
 from fer_lib.methods import clipping, filters
 from fer_lib.methods.filters import FILTERS
 
-NAMES = [name for name in FILTERS if name not in ("noisy", "bm3d")]
+NAMES = [name for name in FILTERS if name != "noisy"]
 IDS = range(8)
 
 
@@ -80,18 +80,10 @@ def test_more_strength_smooths_more(name, noisy):
 @pytest.mark.parametrize("name", NAMES)
 def test_tuned_on_smooth_pictures_it_halves_the_error(name, clean, noisy):
     curves = filters.curves(clean[:3], [0.15], ids=range(100, 103), seed=1, names=[name])
-    _, strength = filters.strengths(curves, corrected=False)[name][0.15]
+    (strength,) = filters.best(curves)["strength"]
     output = filters.apply(name, noisy[3:], 0.15, strength)
     before, after = metrics.mse(noisy[3:], clean[3:]), metrics.mse(output, clean[3:])
     assert after.mean() < 0.5 * before.mean()
-
-
-@pytest.mark.skipif(filters.absent("bm3d") != "", reason=filters.absent("bm3d"))
-def test_bm3d_takes_away_most_of_the_noise(clean, noisy):
-    output = filters.apply("bm3d", noisy[:2], 0.15, 1.0)
-    before, after = metrics.mse(noisy[:2], clean[:2]), metrics.mse(output, clean[:2])
-    assert (after < 0.3 * before).all()
-    assert torch.equal(filters.apply("bm3d", clean, 0.0, 1.0), clean)
 
 
 def test_the_band_limit_keeps_waves_below_its_cut_off_and_no_others():
@@ -139,25 +131,21 @@ def curves(clean) -> pd.DataFrame:
     return filters.curves(clean, (0.0, 0.05, 0.3, 0.5), ids=IDS, seed=5, names=["gaussian"])
 
 
-def test_the_strengths_are_the_best_of_the_curves(curves):
-    for corrected in (False, True):
-        best = filters.strengths(curves, corrected)["gaussian"]
-        assert {level: scale for level, (scale, _) in best.items()} == {
-            s: s for s in (0.05, 0.3, 0.5)
-        }
-        strengths = {level: strength for level, (_, strength) in best.items()}
-        rows = curves[(curves["corrected"] == corrected) & (curves["level"] == 0.3)]
-        curve = dict(zip(rows["strength"], rows["ssim"], strict=True))
-        assert tuple(curve) == FILTERS["gaussian"].grid
-        assert curve[strengths[0.3]] == max(curve.values())
-        assert curve[strengths[0.3]] - min(curve.values()) > 0.1
-        assert strengths[0.05] < strengths[0.5]  # more noise needs more strength
+@pytest.mark.parametrize("corrected", [False, True])
+def test_the_best_strengths_are_those_of_the_curves(curves, corrected):
+    best = filters.best(curves, corrected).set_index("level")
+    assert best["scale"].to_dict() == {s: s for s in (0.05, 0.3, 0.5)}
+    rows = curves[(curves["corrected"] == corrected) & (curves["level"] == 0.3)]
+    assert tuple(rows["strength"]) == FILTERS["gaussian"].grid
+    assert best["ssim"][0.3] == rows["ssim"].max() > rows["ssim"].min() + 0.1
+    assert rows.set_index("strength")["ssim"][best["strength"][0.3]] == rows["ssim"].max()
+    assert best["strength"][0.05] < best["strength"][0.5]  # more noise needs more strength
 
 
 def test_of_equals_the_weaker_strength_is_taken():
     rows = {"method": "x", "level": 0.3, "scale": 0.2, "corrected": False, "strength": [1, 2, 3]}
     curves = pd.DataFrame(rows | {"ssim": [0.1, 0.5, 0.5]})
-    assert filters.strengths(curves, False) == {"x": {0.3: (0.2, 2)}}
+    assert filters.best(curves)["strength"].tolist() == [2]
 
 
 def test_other_noise_has_its_root_mean_square_for_a_scale_and_no_correction(clean):
@@ -167,7 +155,7 @@ def test_other_noise_has_its_root_mean_square_for_a_scale_and_no_correction(clea
     scale = (noisy - clean).square().mean().sqrt().item()
     assert set(curves["scale"]) == {scale}
     assert set(curves["corrected"]) == {False}
-    assert filters.strengths(curves, False)["median"][0.2][1] > 1
+    assert filters.best(curves)["strength"].item() > 1
 
 
 def test_the_curve_is_the_mean_ssim_of_the_outputs(clean, curves):
@@ -188,14 +176,5 @@ def test_a_grid_goes_from_weak_to_strong(name):
 
 
 def test_an_unknown_method_is_named_with_the_known_ones(noisy):
-    with pytest.raises(UserError, match="unknown method 'bm4d'.*gaussian.*bm3d"):
+    with pytest.raises(UserError, match="unknown method 'bm4d'.*gaussian.*nlm"):
         filters.apply("bm4d", noisy, 0.1, 1)
-
-
-def test_an_absent_package_is_named_with_its_licence(noisy, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "bm3d is not installed" in filters.absent("bm3d")
-    assert "non-commercial" in filters.absent("bm3d")
-    assert filters.absent("tv") == ""
-    with pytest.raises(UserError, match="pip install"):
-        filters.apply("bm3d", noisy, 0.1, 1.0)
