@@ -1,13 +1,9 @@
 """Figures of chapters 6 to 8: tables in, a matplotlib Figure out."""
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
 
 from fer_lib.figures import COLOURS
-from fer_lib.methods.ranking import AXES
 from fer_lib.noise import NOISES
 from fer_lib.tools.plots import legend, line, panels, spread
 
@@ -83,28 +79,6 @@ def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
         axis.set(title=noise, xlabel=NOISES[noise].level, xticks=levels)
         if levels[0] > levels[-1]:
             axis.invert_xaxis()  # fewer photons are more noise
-    figure.supylabel("SSIM")
-    legend(figure, axes[0])
-    return figure
-
-
-def trend(table: pd.DataFrame) -> Figure:
-    """SSIM against size, one panel an axis, one line a level, with intervals.
-
-    table: as `ranking.trend` returns it.
-    """
-    names, levels = table["axis"].unique(), sorted(table["level"].unique())
-    figure, axes = panels(len(names), len(names), height=3.8)
-    shades = plt.cm.viridis(np.linspace(0.75, 0, len(levels)))  # darker for more noise
-    for axis, name in zip(axes, names, strict=True):
-        points = table[table["axis"] == name]
-        for level, shade in zip(levels, shades, strict=True):
-            rows = points[points["level"] == level]
-            line(axis, rows, "ssim", by="size", color=shade, label=f"factor {level:g}")
-        axis.set(title=name, xscale="log", xlabel=AXES[name])
-        axis.minorticks_off()
-        sizes = points["size"].unique()
-        axis.set_xticks(sizes, [EngFormatter(places=0, sep="")(size) for size in sizes])
     figure.supylabel("SSIM")
     legend(figure, axes[0])
     return figure

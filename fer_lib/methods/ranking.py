@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fer_lib import stats
+from fer_lib import evaluation, stats
 from fer_lib.methods.plans import Schedule
 from fer_lib.methods.table import Reference
 
@@ -19,22 +19,20 @@ def races(references: dict[str, Reference]) -> list[Race]:
     rivals had. Other versions of the leader are no rivals.
     """
 
-    def rivals(leader: str, *, clean: bool = False) -> list[str]:
-        return [
-            name
-            for name, reference in references.items()
-            if reference.family != references[leader].family
-            and not (clean and reference.learns in ("pairs", "noisy"))
-        ]
+    def rivals(leader: str, without: tuple[str, ...] = ()) -> list[str]:
+        own = references[leader].family
+        others = ((name, r) for name, r in references.items() if r.family != own)
+        return [name for name, r in others if r.learns not in without]
 
-    versions = [name for name, reference in references.items() if reference.family == "compact"]
-    shorter = [name for name in versions if name not in ("compact", "compact-mirrored")]
+    ours = (name for name, reference in references.items() if reference.family == "compact")
     few = "all methods, after no more images than other networks had"
     clean = "all that learns from nothing or from clean images"
     return [
-        ("mixture", clean, rivals("mixture", clean=True)),
+        ("mixture", clean, rivals("mixture", without=("pairs", "noisy"))),
         ("compact-mirrored", "all methods", rivals("compact-mirrored")),
-        *((name, few, rivals(name)) for name in shorter),
+        *(
+            (name, few, rivals(name)) for name in ours if "," in name
+        ),  # shorter ones state their epochs
     ]
 
 
@@ -47,24 +45,19 @@ def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
     race.
     """
     tables = []
-    scores = scores[scores["level"] > 0]
     for leader, among, rivals in races:
         rows = []
-        for level, group in scores.groupby("level"):
+        for level, group in scores[scores["level"] > 0].groupby("level"):
             ours = stats.matrix(group, "ssim", method=leader, corrected=False)
             for name in rivals:
-                gain = stats.difference(ours, _best(group[group["method"] == name]))
+                versions = group[group["method"] == name].groupby("corrected")
+                theirs = max((stats.matrix(part, "ssim") for _, part in versions), key=np.mean)
+                gain = stats.difference(ours, theirs)
                 rows.append((leader, among, level, name, *gain.values, gain.p))
         columns = ["leader", "among", "level", "method", "difference", "lo", "hi", "p_holm"]
         table = pd.DataFrame(rows, columns=columns)
         tables.append(table.assign(p_holm=stats.holm(table["p_holm"].to_numpy())))
     return pd.concat(tables, ignore_index=True)
-
-
-def _best(scores: pd.DataFrame) -> np.ndarray:
-    """The SSIM (seeds, images) of the better version of one method at one level."""
-    versions = [stats.matrix(group, "ssim") for _, group in scores.groupby("corrected")]
-    return max(versions, key=np.mean)
 
 
 def smallest_gains(scores: pd.DataFrame) -> pd.DataFrame:
@@ -96,15 +89,11 @@ def trend(
     axes: the trainings on each axis, rising. sizes: of each by its name, the place on every axis.
     scores: as `evaluation.score` returns them, methods named as the trainings are.
     """
-    rows = []
-    for axis, schedules in axes.items():
-        for name in (schedule.name for schedule in schedules):
-            noisy = scores[(scores["method"] == name) & (scores["level"] > 0)]
-            for level, group in noisy.groupby("level"):
-                ssim = stats.mean(stats.matrix(group, "ssim"))
-                rows.append((axis, name, sizes[name][axis], level, *ssim.values))
-    columns = ["axis", "training", "size", "level", "ssim", "ssim_lo", "ssim_hi"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [(axis, s.name, sizes[s.name][axis]) for axis, line in axes.items() for s in line]
+    table = pd.DataFrame(rows, columns=["axis", "training", "size"])
+    pooled = evaluation.pool(scores[scores["level"] > 0]).set_index("method")
+    means = pooled[["level", "ssim", "ssim_lo", "ssim_hi"]]
+    return table.join(means, on="training").reset_index(drop=True)
 
 
 def doublings(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

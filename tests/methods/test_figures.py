@@ -68,13 +68,6 @@ def test_a_line_joins_what_no_faster_method_surpasses():
     assert places == {"total variation": [[2, 0.5]], "paper's": [[3, 0.7]]}
 
 
-def test_every_size_of_a_trend_has_its_tick():
-    rows = table(axis=["time", "data"], level=[0.3], size=[100, 34_910])
-    time, data = shown(figures.trend(rows))
-    assert [axis.get_title() for axis in (time, data)] == ["time", "data"]
-    assert [text.get_text() for text in time.get_xticklabels()] == ["100", "35k"]
-
-
 def test_whatever_a_method_learns_from_has_a_colour_and_a_name():
     assert {network.learns for network in plans.NETWORKS.values()} <= set(figures.LEARNS)
     assert len({colour for _, colour in figures.LEARNS.values()}) == len(figures.LEARNS)

@@ -15,7 +15,8 @@ BASE = np.random.default_rng(0).uniform(0.2, 0.9, IMAGES)
 
 def rows(method: str, ssim, *, seed=0, level=0.3, corrected=False, noise="gaussian"):
     named = {"method": method, "seed": seed, "level": level, "corrected": corrected}
-    return pd.DataFrame({**named, "noise": noise, "id": range(IMAGES), "ssim": ssim})
+    named |= {"protocol": "camera noise", "noise": noise, "mse": 0.01, "psnr": 20.0}
+    return pd.DataFrame({**named, "id": range(IMAGES), "ssim": ssim})
 
 
 def lead(*parts: pd.DataFrame, rivals=("rival",)) -> pd.DataFrame:
