@@ -30,6 +30,8 @@ def test_the_denoiser_of_the_readme_reaches_the_figure(pictures):
     figure = figures.quality_by_level(evaluation.pool(scores), paper.tables(), "ssim")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [figures.LABELS["noisy"], "blurred", figures.LABELS["paper"]]
+    marks = [container.lines[0].get_marker() for container in figure.axes[0].containers]
+    assert marks == ["o", "o", "D"]  # the paper's points stand out without colour
     gain = scores.groupby(["protocol", "level", "method"])["ssim"].mean()
     assert gain["camera noise", 0.15, "blurred"] > gain["camera noise", 0.15, "noisy"]
 

@@ -3,7 +3,7 @@
 Losses and gradients are in tables of `records`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,13 @@ def limits(study: Study) -> dict[str, dict[str, float]]:
     return found
 
 
-def records(trained: Iterable[tuple], name: str = "history") -> pd.DataFrame:
+def records(trained: Sequence[tuple], name: str = "history") -> pd.DataFrame:
     """One table of a record ("history" or "gradients") of (recipe, `Trained`) pairs, with the
-    label, network, width and seed of each."""
+    label, network, width and seed of each; the first has the learning rate of most."""
+    usual = trained[0][0].training.learning_rate
     return pd.concat(
         pd.DataFrame(getattr(run, name)).assign(
-            label=plan.label(recipe, seed=False),
+            label=plan.label(recipe, seed=False, usual=usual),
             network=recipe.network,
             width=recipe.model.width,
             seed=recipe.seed,

@@ -114,11 +114,15 @@ def recipes(settings: Config, data: str) -> list[Recipe]:
     return list({recipe.key: recipe for part in asked for recipe in part}.values())
 
 
-def label(recipe: Recipe, *, seed: bool = True) -> str:
-    """A training in a legend: "as run, width 1/8"; without its seed, all trainings of a kind."""
+def label(recipe: Recipe, *, seed: bool = True, usual: float | None = None) -> str:
+    """A training in a legend: "as run, width 1/8"; without its seed, all trainings of a kind.
+
+    usual: the learning rate of most; another one is named.
+    """
     width = Fraction(recipe.model.width).limit_denominator(64)
     words = [_WORDS.get(recipe.network, recipe.network), f"width {width}"]
-    words += ["learning rate 0.001"] * (recipe.training.learning_rate == EARLY_RATE)
+    rate = recipe.training.learning_rate
+    words += [f"learning rate {rate:g}"] * (rate != (usual or rate))
     words += ["augmented"] * recipe.training.augmented
     words += [f"{recipe.part.train} faces"] * (recipe.part.train == CODE_FACES[0])
     words += [f"seed {recipe.seed}"] * (seed and recipe.seed > recipe.part.seed)

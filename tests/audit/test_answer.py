@@ -65,7 +65,9 @@ def test_every_plan_has_the_pair_of_the_ladder_first_and_no_training_twice(profi
         (4, settings.part("checksum", "paper"))
     }
     assert not any(recipe.training.augmented for recipe in recipes)
-    for naming in ({r.key for r in recipes}, {plan.label(r) for r in recipes}):
+    usual = settings.training.learning_rate
+    named = {plan.label(r, usual=usual) for r in recipes}
+    for naming in ({r.key for r in recipes}, named):
         assert len(naming) == len(recipes)
     assert set(plan.PLANS) == set(config.PROFILES)
 
