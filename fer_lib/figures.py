@@ -68,18 +68,6 @@ def counts(table: pd.DataFrame, category: str, value: str, part: str | None = No
     return figure
 
 
-def losses(history: pd.DataFrame) -> Figure:
-    """Figures 4 and 5: training loss per epoch, one panel a network, one line a seed."""
-    networks = history.groupby("model", sort=False)
-    figure, axes = panels(len(networks), len(networks), 3.6)
-    for axis, (name, trainings) in zip(axes, networks, strict=True):
-        for _, rows in trainings.groupby("seed"):
-            axis.plot("epoch", "train_loss", data=rows, color=COLOURS.get(name), alpha=0.8)
-        axis.set(title=LABELS.get(name, name), xlabel="epoch", yscale="log")
-    axes[0].set_ylabel("training loss (MSE on [-1, 1])")
-    return figure
-
-
 def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
     """Gradient norm per layer from input to output, one panel an epoch, a line a network.
 

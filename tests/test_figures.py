@@ -62,14 +62,6 @@ def test_a_line_shows_its_intervals():
     assert ends == [pytest.approx([0.4, 0.7]), pytest.approx([0.3, 0.6])]
 
 
-def test_every_network_of_a_history_has_its_panel_and_each_training_a_line():
-    rows = [(name, s, e, 1 / e) for name in ("cae", "new") for s in (0, 1, 2) for e in (1, 2)]
-    history = pd.DataFrame(rows, columns=["model", "seed", "epoch", "train_loss"])
-    figure = figures.losses(history)
-    assert [axis.get_title() for axis in figure.axes] == [figures.LABELS["cae"], "new"]
-    assert [len(axis.lines) for axis in figure.axes] == [3, 3]
-
-
 def test_gradients_are_geometric_means_over_seeds():
     norms = {0: (1.0, 4.0), 1: (4.0, 4.0)}
     rows = [("cae", s, 1, depth, x) for s, two in norms.items() for depth, x in enumerate(two, 1)]
