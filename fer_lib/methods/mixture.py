@@ -40,11 +40,11 @@ _tensor = functools.partial(torch.tensor, dtype=torch.float32)
 class Place:
     """The mixture at one place: K classes of vectors [patch of p pixels, context of q numbers].
 
-    corner: row and column of the patch. weights: (K,). means: (K, p + q). covariances: (K, p + q,
-    p + q), float32.
+    corner: (2,), row and column of the patch. weights: (K,). means: (K, p + q). covariances:
+    (K, p + q, p + q), float32.
     """
 
-    corner: tuple[int, int]
+    corner: np.ndarray
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
@@ -85,8 +85,7 @@ def learnt(faces: np.ndarray, components: Components, options: MixtureConfig) ->
         weights.save(path, {name: torch.as_tensor(x) for name, x in named.items()})
     tensors, places = weights.load(path)[0], []
     while parts := weights.nested(str(len(places)), tensors):
-        corner = tuple(parts.pop("corner").tolist())
-        places.append(Place(corner, **{name: x.numpy() for name, x in parts.items()}))
+        places.append(Place(**{name: x.numpy() for name, x in parts.items()}))
     axes = components.axes[:, : options.context]
     return Mixture(faces.shape[1:], options.side, components, axes, places)
 
@@ -108,13 +107,14 @@ def fit(faces: np.ndarray, components: Components, options: MixtureConfig) -> Mi
     places, random = [], np.random.default_rng(0)
     for row, column in itertools.product(rows, columns):
         patches = images[:, row : row + side, column : column + side].reshape(len(images), -1)
-        places.append(_learn((row, column), patches, context, options.classes, random))
+        mixture = _learn(patches, context, options.classes, random)
+        places.append(Place(np.array([row, column]), *mixture))
     return Mixture(size, side, components, axes, places)
 
 
-def _learn(corner, patches: np.ndarray, context: np.ndarray, classes: int, random) -> Place:
-    """Classes from the patches' first components, then each class's moments with the context; its
-    covariance is shrunk a little to that of all classes."""
+def _learn(patches: np.ndarray, context: np.ndarray, classes: int, random) -> tuple:
+    """Weights, means and covariances of a place: classes from the patches' first components, then
+    each class's moments with the context; its covariance is shrunk a little to that of them all."""
     vectors = np.concatenate([patches, context], axis=1)
     mean = vectors.mean(axis=0)
     centred = vectors - mean
@@ -129,8 +129,7 @@ def _learn(corner, patches: np.ndarray, context: np.ndarray, classes: int, rando
         means.append(part.mean(axis=0))
         part = part - means[-1]
         covariances.append((part.T @ part + PRIOR * shared) / (len(part) + PRIOR))
-    weights = counts / len(labels)
-    return Place(corner, weights, mean + np.stack(means), np.stack(covariances))
+    return counts / len(labels), mean + np.stack(means), np.stack(covariances)
 
 
 def _features(patches: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -182,30 +181,26 @@ def denoiser(mixture: Mixture, level: float) -> Denoiser:
     context, estimators = mixture.axes / gain[:, None], []
     pixels = np.arange(noise.size).reshape(mixture.size)
     for place in mixture.places:
-        (row, column), side = place.corner, mixture.side
-        window = ..., slice(row, row + side), slice(column, column + side)
+        window = ..., *(slice(start, start + mixture.side) for start in place.corner)
         estimate = _estimator(place, pixels[window].ravel(), context, noise, level)
         estimators.append((window, estimate))
     centre, context = _tensor(centre), _tensor(context)
-
-    def left(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The sum of all estimates of (N, H, W), and their number at each pixel (H, W)."""
-        contexts = (images.flatten(1) - centre) @ context
-        total, count = torch.zeros_like(images), torch.zeros(images.shape[1:])
-        for window, estimate in estimators:
-            patches = images[window]
-            estimates = estimate(torch.cat([patches.flatten(1), contexts], dim=1))
-            total[window] += estimates.view(patches.shape)
-            count[window] += 1
-        return total, count
 
     @torch.inference_mode()
     def denoise(noisy: torch.Tensor) -> torch.Tensor:
         parts = []
         for part in noisy.split(BATCH):  # mirror images too: the places are those of the left half
-            total, count = left(torch.cat([part, part.flip(-1)]).squeeze(1))
-            one, mirrored = total.chunk(2)
-            parts.append((one + mirrored.flip(-1)) / (count + count.flip(-1)))
+            images = torch.cat([part, part.flip(-1)]).squeeze(1)
+            contexts = (images.flatten(1) - centre) @ context
+            sums = torch.zeros(2, *images.shape)  # of all estimates of a pixel, and their number
+            for window, estimate in estimators:
+                patches = images[window]
+                estimates = estimate(torch.cat([patches.flatten(1), contexts], dim=1))
+                sums[0][window] += estimates.view(patches.shape)
+                sums[1][window] += 1
+            one, mirrored = sums.chunk(2, dim=1)
+            total, count = one + mirrored.flip(-1)
+            parts.append(total / count)
         return torch.cat(parts).clamp(0, 1).unsqueeze(1)
 
     return denoise
