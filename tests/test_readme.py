@@ -23,7 +23,8 @@ def test_results_are_those_of_the_committed_tables():
 
 
 def test_it_is_read_in_five_minutes():
-    assert len(re.findall(r"\S*\w\S*", README)) <= 1000
+    assert len(README.split()) <= 1000
+    assert len(BLOCK.split()) <= 400  # what the tables may say of it
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -8,7 +8,6 @@ import functools
 import re
 from html import escape
 from pathlib import Path
-from urllib.parse import unquote
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
@@ -16,7 +15,7 @@ from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.exporters.html import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
 from fer_lib.config import UserError
@@ -55,41 +54,15 @@ def render(
 
 
 def index(
-    page: Path,
-    *,
-    title: str,
-    summary: str,
-    sections: list[tuple[str, str, str]],
-    facts: dict[str, str],
-    banner: str = "",
+    page: Path, *, title: str, nav: list[tuple[str, str, str]], article: dict, banner: str = ""
 ) -> None:
-    """Write the front page: summary, chapters, the files beside the page, how the run was made.
+    """Write the front page: the article that `article.facts` describes.
 
-    summary, banner: Markdown.
-    sections: (label, relative href, one sentence) of each chapter; without its page it has no link.
-    facts: what is known of the run, label -> text.
-    Raises UserError if the summary names a picture or page that is not there.
+    nav: as of `render`, with a sentence; without its page, a chapter is named and has no link.
     """
-    folder = page.parent
-    chapters = [
-        (label, href if (folder / href).exists() else "", text) for label, href, text in sections
-    ]
-    html = _export(
-        new_notebook(cells=[new_markdown_cell(f"# {title}\n\n{summary}")]),
-        page,
-        title=title,
-        banner=banner,
-        nav=[(label, href) for label, href, _ in chapters if href],
-        chapters=chapters,
-        tables=[f"tables/{file.name}" for file in sorted(folder.glob("tables/*.csv"))],
-        figures=[f"figures/{file.name}" for file in sorted(folder.glob("figures/*.png"))],
-        facts=facts,
-    )
-    for tag in BeautifulSoup(html, "html.parser").select("main [href], main [src]"):
-        name = unquote((tag.get("href") or tag.get("src")).partition("#")[0])
-        if name and not re.match(r"[a-z]+:", name) and not (folder / name).exists():
-            raise UserError(f"{page.name} links to {name}, which is not there: make it first")
-    files.write_text(page, html)
+    there = [(label, href) for label, href, _ in nav if (page.parent / href).exists()]
+    parts = {"title": title, "banner": banner, "nav": there, "chapters": nav, "article": article}
+    files.write_text(page, _export(new_notebook(), page, **parts))
 
 
 def _export(book, page: Path, *, embed: bool = False, **resources) -> str:

@@ -4,7 +4,7 @@ import json
 
 from fer_lib import paper
 from fer_lib.config import REPORTS, WORK
-from fer_lib.report import html, summary
+from fer_lib.report import article, html
 from fer_lib.run import chapters, provenance
 from fer_lib.run.chapters import CHAPTERS
 from fer_lib.tools import files
@@ -20,13 +20,12 @@ def make(run: str, which: str) -> None:
         page, title = REPORTS / run / f"{chapter.name}.html", f"{chapter.title} · {run}"
         html.render(executed, page, title=title, nav=NAV, banner=banner)
     if which == "report":
-        record = provenance.record(run)
+        record, sections = provenance.record(run), zip(NAV, CHAPTERS, strict=True)
         files.write_text(REPORTS / run / "run.json", json.dumps(record, indent=1) + "\n")
         html.index(
             REPORTS / run / "index.html",
             title=f"Removing noise from faces with autoencoders · {run}",
+            nav=[(*link, chapter.question) for link, chapter in sections],
+            article=article.facts(REPORTS / run, record),
             banner=banner,
-            summary=summary.markdown(REPORTS / run),
-            sections=[(*link, c.question) for link, c in zip(NAV, CHAPTERS, strict=True)],
-            facts=summary.facts(record),
         )

@@ -50,6 +50,7 @@ def record(run: str) -> dict:
     return {
         "commit": last["commit"] if len(set(commits.values())) == 1 else "several, see notebooks",
         "clean": all(note["clean"] for note in notes.values()),
+        "date": max(meta["papermill"]["end_time"] for meta in metas.values())[:10],
         "command": last["command"],
         "profile": core["profile"],
         "config": core | wanted["settings"],

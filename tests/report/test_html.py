@@ -55,27 +55,17 @@ def soup(tmp_path_factory):
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
-def make_index(folder, summary="A table.", banner="", **facts):
-    sections = [("Denoising", "02.html", "What is lost."), ("Ablation", "03.html", "Not yet.")]
-    page, words = folder / "index.html", {"summary": summary, "banner": banner, "facts": facts}
-    (folder / "run.json").touch()
-    html.index(page, title="Faces", sections=sections, **words)
-    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-
-
-def test_a_banner_stands_above_the_content_of_every_kind_of_page(tmp_path):
+def test_a_banner_stands_above_the_content(tmp_path):
     banner = paper.caveat("orl")
-    chapter = BeautifulSoup(render(tmp_path, CELLS, banner).read_text(), "html.parser")
-    for page in (chapter, make_index(tmp_path, banner=banner)):
-        (aside,) = page.select("aside.banner")
-        assert "says nothing about the paper" in aside.get_text()
-        assert aside.a["href"] == "../ferplus-cpu/index.html"
-        assert aside.find_next("main")
+    page = BeautifulSoup(render(tmp_path, CELLS, banner).read_text(), "html.parser")
+    (aside,) = page.select("aside.banner")
+    assert "says nothing about the paper" in aside.get_text()
+    assert aside.a["href"] == "../ferplus-cpu/index.html"
+    assert aside.find_next("main")
 
 
-def test_without_a_banner_there_is_no_empty_box(soup, tmp_path):
+def test_without_a_banner_there_is_no_empty_box(soup):
     assert not soup.select(".banner")
-    assert not make_index(tmp_path).select(".banner")
 
 
 def test_page_loads_nothing(soup):
@@ -163,29 +153,3 @@ def test_failed_render_leaves_the_old_page(tmp_path, maths):
 
 def test_rendering_is_deterministic(tmp_path):
     assert render(tmp_path, CELLS).read_bytes() == render(tmp_path, CELLS).read_bytes()
-
-
-def test_index_links_only_to_files_that_exist(tmp_path):
-    for name in ("02.html", "tables/psnr.csv", "figures/faces.png", "figures/.faces.png.x"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    soup = make_index(tmp_path, '![Faces](figures/faces.png "Before, after.")', commit="abc")
-    links = [tag.get("href") or tag.get("src") for tag in soup.select("main [href], main [src]")]
-    assert set(links) == {"02.html", "tables/psnr.csv", "figures/faces.png", "run.json"}
-    assert soup.figcaption.string == "Before, after."
-    assert "Not yet." in soup.get_text()
-
-
-def test_index_refuses_a_missing_picture(tmp_path):
-    with pytest.raises(UserError, match="faces.png"):
-        make_index(tmp_path, "![Faces](figures/faces.png)", commit="abc")
-    assert not (tmp_path / "index.html").exists()
-
-
-def test_index_shows_the_run(tmp_path):
-    soup = make_index(tmp_path, commit="abc", data="<b>")
-    rows = soup.select(".facts div")
-    assert [(r.dt.get_text(), r.dd.get_text()) for r in rows] == [
-        ("commit", "abc"),
-        ("data", "<b>"),
-    ]

@@ -1,141 +1,95 @@
-"""What the front page and the README say of a run, on small made tables."""
-
-import json
-import re
+"""What the README and the front page say of a run's findings, on small made tables."""
 
 import pandas as pd
 import pytest
 
-from fer_lib import paper
-from fer_lib.report import summary
-
-LEVELS = (0.0, 0.15, 0.3, 0.5)
-RECORD = {
-    "profile": "cpu",
-    "data": {"name": "ferplus", "checksum": "5afe"},
-    "config": {
-        "width": 0.125,
-        "training": {"epochs": 30},
-        "train_images": 3200,
-        "test_images": None,
-    },
-    "seeds": [0, 1, 2],
-    "commit": "abc",
-    "clean": False,
-    "command": "./run_all.sh",
-    "hardware": {"cpu": "Xeon", "cores": 2, "gpu": None},
-    "packages": {"numpy": "2.4.6", "torch": "2.14.1"},
-}
-#: method -> label, what it learns from, mean SSIM at every level.
-METHODS = {
-    "noisy": ("noisy input", "nothing", 0.1),
-    "median": ("median filter", "nothing", 0.5),
-    "tv": ("total variation", "nothing", 0.6),
-    "cae": ("the paper's autoencoder", "clean", 0.4),
-    "mixture": ("patch mixture", "clean", 0.7),
-    "compact": ("compact", "pairs", 0.8),
-}
+from fer_lib import config, paper
+from fer_lib.report import findings, summary
 
 
-def table(columns: str, rows: list[tuple]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns.split())
+def bullets(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("- ")]
 
 
-def made_tables() -> dict[str, pd.DataFrame]:
-    protocols = ("the paper's noise", "noise in [0, 1]", "camera noise")
-    # At 0 the network harms in the last protocol only.
-    words = ("equal", "equal", "harmful")
-    verdicts = [
-        ("RQ1", protocol, metric, baseline, "0", word if metric == "ssim" else "of MSE")
-        for baseline in ("noisy", "blur")
-        for metric in ("ssim", "mse")
-        for protocol, word in zip(protocols, words, strict=True)
-    ]
-    verdicts += [("RQ2", p, "ssim", "", f"0 to {x}", "worse") for p in protocols for x in (1, 2)]
-    field = [(name, level, mean) for name, (_, _, mean) in METHODS.items() for level in LEVELS]
-    lead = [
-        ("compact", level, "all methods", name, 0.8 - METHODS[name][2], 0.05, 0.25)
-        for level in LEVELS[1:]
-        for name in ("median", "mixture")
-    ]
-    return {
-        "verdicts": table("question protocol metric baseline at verdict", verdicts),
-        "ablation_verdict": table(
-            "quantity verdict", [("a", "skips help"), ("b", "learns"), ("c", "fine")]
-        ),
-        "references": table("method level ssim", field),
-        "cost": table("method label learns", [(m, *v[:2]) for m, v in METHODS.items()]),
-        "lead": table("leader level among method difference lo hi", lead),
-    }
-
-
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    """A function that writes a report's tables, and its record with the data set's name."""
-    monkeypatch.setattr(summary, "headline", lambda tables: [f"Found in {tables.name}."])
-
-    def write(dataset="ferplus", **changed):
-        (tmp_path / "tables").mkdir(exist_ok=True)
-        for name, rows in (made_tables() | changed).items():
-            rows.to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
-        record = RECORD | {"data": {"name": dataset, "checksum": "5afe"}}
-        (tmp_path / "run.json").write_text(json.dumps(record))
-        return summary.markdown(tmp_path)
-
-    return write
-
-
-def rows(text: str) -> dict[str, list[str]]:
-    """Label -> numbers of every line of the tables in `text`."""
-    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return {label: numbers for label, *numbers in cells}
+def other(write, name: str, **columns) -> str:
+    """The README's text after columns of a table were replaced."""
+    frame = findings.read(write(), name).assign(**columns)
+    return summary.markdown(write(**{name: frame}))
 
 
 def test_it_says_what_ran(write):
-    assert write().startswith(
-        "Run `ferplus-cpu`: the paper's network at 0.125 of its width, 30 epochs on 3200 faces, "
-        "3 trainings, scored on a fifth other faces."
+    text = summary.markdown(write())
+    assert text.startswith(
+        "Run `ferplus-cpu`: the paper's network at 0.125 of its width, 30 epochs"
     )
+    assert text.endswith(")\n")
+    assert not text.endswith("\n\n")
 
 
-def test_the_headline_of_the_audit_comes_first(write):
-    first = next(line for line in write().splitlines() if line.startswith("- "))
-    assert first == "- Found in tables."
+def test_the_three_answers_come_first_each_with_verdict_and_evidence(write):
+    effective, matters, table_one = bullets(summary.markdown(write()))[:3]
+    assert effective == (
+        "- **Are autoencoders effective? Partly.** The paper's network is better than doing nothing"
+        " in every case with noise, better than a plain Gaussian blur in no case, and worse than"
+        " the blur in 3 of 9 cases. SSIM at noise 0.3 (*camera noise*): untouched 0.20, the"
+        " network 0.50, the blur 0.60."
+    )
+    assert matters.startswith("- **Does the noise level matter? Holds.** More noise makes the")
+    assert "0.10 [0.05, 0.15] from 0.15 to 0.3," in matters
+    assert table_one.startswith("- **What is table I? Explained.** It compares an output in [0, 1]")
+    assert "Printed: 0.50, 0.29, 0.21, 0.08." in table_one
+    assert "we ran it: 0.30, 0.22, 0.15, 0.05. Every slip undone: 0.90," in table_one
 
 
-def test_both_questions_are_answered_by_ssim_against_each_baseline(write):
-    text = write()
-    answer = "equal at 0 (*the paper's noise*, *noise in [0, 1]*); harmful at 0 (*camera noise*)."
-    assert f"- **RQ1** (better than doing nothing): {answer}" in text
-    assert f"- **RQ1** (better than one Gaussian blur): {answer}" in text
-    assert "- **RQ2** (does more noise make it worse): worse at 0 to 1, 0 to 2, in all" in text
-    assert "- **Residuals**: skips help; without them the network learns; fine." in text
-    assert "of MSE" not in text
+def test_the_verdicts_follow_the_intervals(write):
+    before = findings.read(write(), "verdicts")
+    assert "effective? Holds." in other(write, "verdicts", lo=0.1, hi=0.2)
+    assert "matter? Not reproduced." in other(write, "verdicts", lo=0.1, hi=0.2)
+    nothing = other(write, "verdicts", lo=-0.1, hi=0.2)
+    assert "effective? Not reproduced." in nothing
+    assert "worse than the blur in no case" in nothing
+    assert "in every case with noise" in other(write, "verdicts", lo=before["lo"] + 1e-3)
 
 
-def test_the_field_is_the_best_of_each_kind_beside_the_paper_and_doing_nothing(write):
-    table = rows(write())
-    assert list(table)[2:] == [METHODS[m][0] for m in ("noisy", "tv", "cae", "mixture", "compact")]
-    assert table["total variation"] == ["nothing", "0.600", "0.600", "0.600"]  # levels with noise
+def test_a_value_of_the_papers_figures_that_is_another_leaves_table_one_undecided(write):
+    figures = findings.read(write(), "paper_figures")
+    assert "table I? Undecided." in other(write, "paper_figures", code=figures["code"] + 0.02)
 
 
-def test_a_leader_is_compared_with_its_closest_rival(write):
-    races = ", ".join(f"+0.100 [0.050, 0.250] at {level:g}" for level in LEVELS[1:])
-    assert f"- compact against the best of all methods: {races}." in write()
+def test_main_claims_link_to_their_place_in_the_report(write):
+    claims = bullets(summary.markdown(write()))[3:]
+    assert len(claims) == 8
+    report = "reports/ferplus-cpu"
+    assert claims[0] == f'- "claim 26": [holds]({report}/04_noise.html#verdicts)'
+    assert claims[2] == (
+        f'- "the mean SSIM": [does not hold]({report}/05_as_run.html#tables-i-and-ii)'
+    )
+    assert claims[4] == f'- "figure 5": [holds in part]({report}/)'  # it has no page
 
 
-def test_one_who_does_not_lead_is_behind(write):
-    behind = made_tables()["lead"].assign(difference=-0.02, lo=-0.03, hi=-0.01)
-    assert "-0.020 [-0.030, -0.010] at 0.15" in write(lead=behind)
+def test_a_claim_has_the_verdict_and_the_evidence_of_its_document(write):
+    found = {c["number"]: (c["chip"], c["evidence"]) for c in findings.facts(write())["claims"]}
+    assert list(found) == list(range(1, 29))
+    assert found[1] == ("holds", "by 0.1")
+    assert found[2] == ("see the chapter", "see other noise there")
+    assert found[7] == ("holds in part", "loss *0.2* [0.1, 0.3]")
+    assert found[9] == ("not tested", "")
+    assert found[10] == ("not in the code", "at all")
+
+
+def test_the_papers_claims_can_be_read(monkeypatch, write):
+    folder = write()
+    monkeypatch.setattr(findings, "ROOT", config.ROOT)
+    claims = findings.facts(folder)["claims"]
+    assert [claim["number"] for claim in claims] == list(range(1, len(claims) + 1))
+    assert all(claim["words"].startswith('"') and claim["chip"] for claim in claims)
 
 
 @pytest.mark.parametrize("dataset", ["orl", "mine"])
 def test_of_other_faces_it_says_nothing_about_the_paper(write, dataset):
-    text = write(dataset)
-    for word in ("Table", "RQ", "Found", "Residuals", "worse"):
-        assert word not in text
+    text = summary.markdown(write(dataset))
     assert text.startswith(f"Run `{dataset}-cpu`")
-    assert "total variation" in text
+    assert text.count("\n") == 1
 
 
 def test_only_the_papers_data_goes_without_a_caveat():
@@ -144,29 +98,22 @@ def test_only_the_papers_data_goes_without_a_caveat():
     assert "other faces (mine)" in paper.caveat("mine")
 
 
-@pytest.mark.parametrize("name", ["verdicts", "references", "lead"])
+@pytest.mark.parametrize("name", ["verdicts", "ladder", "autoencoder"])
 def test_a_changed_table_is_noticed(write, name):
-    before, changed = write(), made_tables()[name]
-    column = {"verdicts": "verdict", "references": "ssim", "lead": "difference"}[name]
-    other = changed[column].map(lambda value: value + ("!" if column == "verdict" else 0.003))
-    assert write(**{name: changed.assign(**{column: other})}) != before
+    before = summary.markdown(write())
+    column = {"verdicts": "difference"}.get(name, "ssim")
+    values = findings.read(write(), name)[column] + 0.3
+    assert other(write, name, **{column: values}) != before
 
 
-def test_facts_of_a_run_are_texts():
-    assert summary.facts(RECORD) == {
-        "commit": "abc, with changes",
-        "command": "./run_all.sh",
-        "data": "ferplus, SHA-256 5afe",
-        "seeds": "0, 1, 2",
-        "hardware": "Xeon, 2 cores, GPU: none",
-        "packages": "numpy 2.4.6, torch 2.14.1",
-    }
+def test_a_cell_that_reads_none_is_a_word(write):
+    frame = pd.DataFrame({"name": ["None", "nan"], "value": ["", "1"]})
+    rows = findings.records(write(words=frame), "words")
+    assert [row["name"] for row in rows] == ["None", "nan"]
+    assert pd.isna(rows[0]["value"])
+    assert findings.records(write(), "no_such_table") == []
 
 
 def test_insert_replaces_only_the_block():
     text = f"before\n{summary.START}\nold\n{summary.END}\nafter\n"
     assert summary.insert(text, "new\n") == text.replace("old", "new")
-
-
-def test_the_text_has_no_links_since_it_stands_in_two_places(write):
-    assert not re.search(r"\]\(", write())

@@ -93,11 +93,13 @@ def test_a_record_joins_what_the_notebooks_noted(tmp_path, monkeypatch, commits)
     for number, chapter in enumerate(CHAPTERS):
         note = {"commit": commits[number % len(commits)], "clean": number > 0, "hardware": {}}
         note |= {"packages": {}, "command": chapter.number}
-        metadata = {"fer_lib": note, "papermill": {"duration": number + 0.26}}
+        ran = {"duration": number + 0.26, "end_time": f"2026-11-{28 - number}T01:02:03"}
+        metadata = {"fer_lib": note, "papermill": ran}
         (tmp_path / RUN / f"{chapter.name}.ipynb").write_text(json.dumps({"metadata": metadata}))
     record = provenance.record(RUN)
     assert record["commit"] == ("a" if len(commits) == 1 else "several, see notebooks")
     assert not record["clean"]
+    assert record["date"] == "2026-11-28"
     assert record["command"] == CHAPTERS[-1].number
     assert record["seeds"] == [4, 5]
     assert record["config"] == core | {"audit": {}}

@@ -1,0 +1,96 @@
+"""What a run found about the paper, as plain facts from its tables. `template/words.j2` puts them
+into words, the same for the front page and the README."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from fer_lib import paper
+from fer_lib.config import ROOT
+
+#: How the verdicts of docs/claims.md begin.
+CHIPS = "holds in part|holds|does not hold|undecided|not in the code|not tested"
+#: The section of a chapter's page, by the last word of a claim's column "where".
+PLACES = {"tables": "tables-i-and-ii", "remarks": "what-the-figures-look-like"}
+PLACES |= {"training": "training", "ladder": "from-the-printed-number-to-the-honest-one"}
+#: SSIM by which a value measured in the paper's own figures may differ from the printed one.
+SAME = 0.02
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """A table of the report `folder`; only empty cells are missing."""
+    path = folder / "tables" / f"{name}.csv"
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def records(folder: Path, name: str) -> list[dict]:
+    """The rows of a table; none of a table that the run does not have."""
+    path = folder / "tables" / f"{name}.csv"
+    return read(folder, name).to_dict("records") if path.exists() else []
+
+
+def facts(folder: Path) -> dict:
+    """What the sentences about the paper say; `chips`, the verdicts on both questions and on table
+    I; and `claims`. Of a report on the paper's data set."""
+    rows, found = read(folder, "verdicts"), read(folder, "paper_figures").query("id >= 0")
+    rows = rows[rows["metric"] == "ssim"]
+    noise = rows[(rows["question"] == "RQ1") & (rows["at"] != "0")]
+    steps, camera = rows[rows["question"] == "RQ2"], rows["protocol"].iloc[-1]
+    here = noise[noise["protocol"] == camera].groupby("at", sort=False)
+    untouched = read(folder, "autoencoder").query(f"method == 'noisy' and protocol == {camera!r}")
+    better, cases = (noise["lo"] > 0).groupby(noise["baseline"]).sum(), len(noise) // 2
+    worse, gap = (steps["hi"] < 0).sum(), (found["code"] - found["printed"]).abs()
+    ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
+    chips = {
+        "RQ1": _chip(better.sum(), 2 * cases),
+        "RQ2": _chip(worse, len(steps)),
+        "table I": "explained" if gap.max() <= SAME else "undecided",
+    }
+    numbers = {"cases": cases, "worse": worse, "steps": len(steps)}
+    numbers |= {"found": len(found), "gap": gap.mean(), "figure_4": paper.FIGURE_4[-1]}
+    return {
+        **numbers,
+        "camera": camera,
+        "better": better.to_dict(),
+        "blurred": (noise[noise["baseline"] == "blur"]["hi"] < 0).sum(),
+        "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
+        "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
+        "losses": steps[steps["protocol"] == camera].to_dict("records"),
+        "printed": {"ssim": [*paper.SSIM.values()], "mse": [*paper.MSE.values()]},
+        "rungs": [
+            {"name": name, **part[["level", "ssim", "mse"]].to_dict("list")}
+            for name, part in ladder
+        ],
+        "loss": read(folder, "as_run_losses").groupby("label", sort=False).last().iloc[0],
+        "chips": chips,
+        "claims": _claims(folder),
+    }
+
+
+def _chip(count: int, cases: int) -> str:
+    return "holds" if count == cases else "partly" if count else "not reproduced"
+
+
+def _claims(folder: Path) -> list[dict]:
+    """docs/claims.md: number, section, words, where, chip (the verdict), evidence, and href in the
+    report. What has no verdict there has it in the chapter."""
+    claims = []
+    for line in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8").splitlines():
+        number, *cells = (cell.strip() for cell in line.strip("|").split(" |"))
+        if number.isdecimal():
+            claim = dict(zip(("section", "words", "where", "evidence"), cells, strict=True))
+            said = re.match(rf"\**({CHIPS})\b\**[:,]? ?(.*)", claim["evidence"])
+            chip, evidence = said.groups() if said else ("see the chapter", claim["evidence"])
+            claim |= {"number": int(number), "chip": chip, "evidence": evidence}
+            claims.append(claim | {"href": _href(folder, claim["where"])})
+    return claims
+
+
+def _href(folder: Path, where: str) -> str:
+    """The place on a page that "chapter 5, tables" means; "" where there is no such page."""
+    chapter = re.match(r"chapter (\d+)", where)
+    page = next(folder.glob(f"{int(chapter[1]):02d}_*.html"), None) if chapter else None
+    place = f"#{PLACES.get(where.split()[-1], 'verdicts')}"
+    there = page and f'id="{place[1:]}"' in page.read_text(encoding="utf-8")
+    return page.name + place * there if page else ""
