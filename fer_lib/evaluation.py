@@ -14,23 +14,23 @@ from fer_lib.noise import PROTOCOLS, Protocol
 from fer_lib.stats import matrix
 from fer_lib.tools.progress import Progress
 
-#: A method: noisy images of a protocol, and the noise level if it is to know -> images to score.
-#: It gets all images at once, and bounds its own memory.
+#: A method: (noisy images, protocol, noise level) -> images to score; blind ones ignore the level.
+#: It gets all images at once, and must limit its memory use itself.
 Method = Callable[[torch.Tensor, Protocol, float], torch.Tensor]
-#: What is done to a method's output afterwards: (images, level) -> images.
+#: Postprocessing of a method's output: (images, level) -> images.
 Correction = Callable[[torch.Tensor, float], torch.Tensor]
 BATCH = 50
-FEW = 10  # images below which an interval means nothing
-SIGMAS = (0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # of blurs, in pixels
+FEW = 10  # with fewer images an interval means nothing
+SIGMAS = (0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # of the blurs, in pixels
 
 
 def nothing(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
-    """The method that does nothing: its output is the noisy input."""
+    """The baseline that does nothing: its output is the noisy input."""
     return noisy
 
 
 def blur(sigmas: dict[str, float]) -> Method:
-    """One Gaussian blur for all levels, of a standard deviation in pixels for each protocol."""
+    """The same Gaussian blur at all levels; sigmas: standard deviation in pixels, by protocol."""
     by_protocol = {PROTOCOLS[name]: sigma for name, sigma in sigmas.items()}
 
     def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
@@ -41,9 +41,9 @@ def blur(sigmas: dict[str, float]) -> Method:
 
 
 def choose_blur(faces: np.ndarray, ids: np.ndarray, *, levels, seed: int) -> dict[str, float]:
-    """The blur of the best mean SSIM over all levels above 0, under each protocol.
+    """For each protocol the sigma of SIGMAS with the best mean SSIM over all levels above 0.
 
-    faces: uint8 (N, 48, 48), none of them tested; 64 are enough. seed: of their noise.
+    faces: uint8 (N, 48, 48), none of them test faces; 64 are enough. seed: of the noise.
     """
     blurs = {(sigma, 0): blur(dict.fromkeys(PROTOCOLS, sigma)) for sigma in SIGMAS}
     levels = [level for level in levels if level > 0]
@@ -53,7 +53,7 @@ def choose_blur(faces: np.ndarray, ids: np.ndarray, *, levels, seed: int) -> dic
 
 
 def network(model: torch.nn.Module) -> Method:
-    """A trained network in eval mode as a method; it is not told the level."""
+    """A trained network in eval mode as a blind method: it is not told the level."""
 
     @torch.inference_mode()
     def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
@@ -77,13 +77,13 @@ def score(
     noise: str = "gaussian",
     corrections: Sequence[Correction | None] = (None,),
 ) -> pd.DataFrame:
-    """Score `methods`, named (method, seed), on `faces` uint8 (N, 48, 48) under every protocol.
+    """Score `methods`, keyed by (method, seed), on `faces` uint8 (N, 48, 48), in every protocol.
 
-    seed: of the noise. noise: a name of `NOISES`, which says what `levels` mean. corrections:
-    versions of each output that are scored; None is the output as it is.
-    Returns one row per protocol, method, seed, level, version (column `corrected`) and image:
-    `ssim`; `mse` on the [0, 1] scale; `psnr` in dB; and `brightness`, the mean of output minus
-    reference on that scale.
+    seed: of the noise. noise: a key of `NOISES`, which says what `levels` mean. corrections: every
+    output is scored with each of them; None leaves the output unchanged.
+    Returns one row per protocol, method, seed, level, correction (column `corrected`: True if
+    there is one) and image: `ssim`; `mse` and `brightness` (mean of output minus reference), both
+    on the [0, 1] scale; `psnr` in dB.
     """
     clean = pipeline.to_unit(torch.tensor(faces))
     tables = []
@@ -103,7 +103,7 @@ def score(
 
 
 def _scores(output: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> dict:
-    """The scores of all images, taken in parts that bound the memory."""
+    """The scores of all images, computed in batches to limit the memory."""
     span, parts = protocol.data_range, []
     for images, part in zip(output.split(BATCH), clean.split(BATCH), strict=True):
         reference = protocol.reference(part)
@@ -121,8 +121,8 @@ POOLED = [column for column in ROW if column != "seed"]
 def summarise(scores: pd.DataFrame, row: Sequence[str] = ROW) -> pd.DataFrame:
     """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level.
 
-    Means over the `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. What was
-    scored with a correction stands in columns of its own, named METRIC_corrected.
+    Means over the `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. Scores
+    with a correction are in further columns, named METRIC_corrected.
     """
     versions = dict(tuple(scores.groupby("corrected", sort=False)))
     plain = _means(versions[False], row)
@@ -134,7 +134,7 @@ def summarise(scores: pd.DataFrame, row: Sequence[str] = ROW) -> pd.DataFrame:
 
 
 def pool(scores: pd.DataFrame) -> pd.DataFrame:
-    """The same over all seeds, with intervals over trainings and images; `n` counts both."""
+    """`summarise` over all seeds, intervals over trainings and images; `n`: seeds times images."""
     return summarise(scores, POOLED)
 
 
@@ -148,8 +148,8 @@ def _means(scores: pd.DataFrame, row: Sequence[str]) -> pd.DataFrame:
 
 
 def by_image(scores: pd.DataFrame) -> pd.DataFrame:
-    """SSIM and MSE of each image, of the outputs as they are: a row an image, a column "METRIC,
-    PROTOCOL, METHOD, SEED, LEVEL" each. All that a statistician needs of a network."""
+    """SSIM and MSE of each output without correction: one row per image, one column per "METRIC,
+    PROTOCOL, METHOD, SEED, LEVEL". Other statistics can be computed from it without a network."""
     columns = ["protocol", "method", "seed", "level"]
     plain = scores[~scores["corrected"]].pivot(index="id", columns=columns, values=["ssim", "mse"])
     names = [", ".join(map(str, name)) for name in plain.columns]
@@ -157,12 +157,12 @@ def by_image(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_level(pooled: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per protocol and method, in their order of appearance, one column per level."""
+    """`metric`: one row per protocol and method, in order of appearance, one column per level."""
     return pooled.set_index(["protocol", "method", "level"])[metric].unstack("level", sort=False)
 
 
 def with_intervals(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFrame:
-    """`by_level` as text, short enough for a table: 0.302 [.291, .314]."""
+    """`by_level` with intervals, as text that is short enough for a table: 0.302 [.291, .314]."""
     numbers = pooled[[metric, f"{metric}_lo", f"{metric}_hi"]].to_numpy()
     texts = [f"{m:.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]" for m, lo, hi in numbers]
     texts = [text.replace("[0.", "[.").replace(", 0.", ", .") for text in texts]
@@ -174,9 +174,9 @@ def gain_by_group(
 ) -> pd.DataFrame:
     """The gain in SSIM of a method over the noisy input for each group of images.
 
-    groups: a name for each image id, "" for none. Returns emotion, level, n and the gain with its
-    interval, levels above 0 only; no interval for groups of less than FEW images, and no rows if
-    there are no groups.
+    groups: the group's name for each image id, "" for none. Returns emotion (the group), level, n
+    and the gain with its interval, for levels above 0. The interval of a group of fewer than FEW
+    images is nan. Without groups there are no rows.
     """
     columns = ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
     rows = []

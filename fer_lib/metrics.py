@@ -1,4 +1,4 @@
-"""Image quality, one value per image, in float64. Ranges are always stated by the caller."""
+"""Image quality, one value per image, in float64. The caller always gives the value range."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,8 +8,8 @@ import torch
 from fer_lib import config
 from fer_lib.tools import fast_ssim
 
-K1, K2 = 0.01, 0.03  # of SSIM: Wang et al. 2004; the defaults of scikit-image too
-CHUNK = 4  # images that one thread scores at a time: bounds the memory
+K1, K2 = 0.01, 0.03  # constants of SSIM (Wang et al. 2004), as in scikit-image
+CHUNK = 4  # images that one thread scores at a time: limits the memory
 
 
 def _gaussian(sigma: float, radius: int) -> tuple[float, ...]:
@@ -17,13 +17,13 @@ def _gaussian(sigma: float, radius: int) -> tuple[float, ...]:
     return tuple((weights / weights.sum()).tolist())
 
 
-#: Windows of SSIM: weights along one side, and the factor from weighted variances to those that are
-#: compared. `uniform` is scikit-image's default (sample variances); `gaussian` is Wang et al.'s.
+#: Windows of SSIM: weights along one side, and a factor on variances and covariances. `uniform` is
+#: scikit-image's default (49/48: sample variances of 49 pixels); `gaussian` is Wang et al.'s.
 WINDOWS = {"uniform": ((1 / 7,) * 7, 49 / 48), "gaussian": (_gaussian(sigma=1.5, radius=5), 1.0)}
 
 
 def mse(images: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of each image: (N, C, H, W) twice -> (N,), on the images' own scale."""
+    """Mean squared error of each image: two (N, C, H, W) -> (N,), in squared pixel values."""
     return (images.double() - reference.double()).square().mean(dim=(1, 2, 3))
 
 
@@ -35,16 +35,16 @@ def psnr(mse: torch.Tensor, data_range: float) -> torch.Tensor:
 def ssim(
     images: torch.Tensor, reference: torch.Tensor, data_range: float, window: str = "uniform"
 ) -> torch.Tensor:
-    """Structural similarity (Wang et al. 2004) of each image: (N, C, H, W) twice -> (N,) float64.
+    """Structural similarity (Wang et al. 2004) of each image: two (N, C, H, W) -> (N,) float64.
 
     The mean over all windows inside the image, and over channels, of
     (2 m_x m_y + c1) (2 cov_xy + c2) / ((m_x^2 + m_y^2 + c1) (var_x + var_y + c2)), with
-    c1 = (K1 data_range)^2 and c2 = (K2 data_range)^2: 1 for equal images, below 0 where they are
-    opposed. Equal to `skimage.metrics.structural_similarity`, for `uniform` at its defaults (7x7
-    window, sample covariance), for `gaussian` as in Wang et al. (11x11, `gaussian_weights=True,
-    sigma=1.5, use_sample_covariance=False`). Takes CPU tensors of any strides; runs on as many
-    threads as torch does. Raises ValueError if the shapes differ, an image is smaller than the
-    window or the range is not positive, and UserError for an unknown window.
+    c1 = (K1 data_range)^2 and c2 = (K2 data_range)^2. It is 1 for equal images, and can be negative
+    for anticorrelated ones. Equal to `skimage.metrics.structural_similarity`: `uniform` with its
+    defaults (7x7, sample covariance), `gaussian` with the settings of Wang et al. (11x11,
+    `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`). Takes CPU tensors of any
+    strides; uses as many threads as torch. Raises ValueError if the shapes differ, an image is
+    smaller than the window or the range is not positive, and UserError for an unknown window.
     """
     config.one_of("window", window, WINDOWS)
     weights, factor = WINDOWS[window]

@@ -1,9 +1,8 @@
-"""Kinds of noise, and the three ways of putting noise on a face that the study compares.
+"""Kinds of noise, and the three protocols by which the study adds noise to a face.
 
-Every image draws from a stream of its own, named by (seed, image id), and every level scales the
-same draw: all methods see identical noisy images, in whatever order or batch they are asked for,
-and levels differ in nothing but the level. A new kind of noise is one function and one record in
-`NOISES`.
+Each image has its own random generator, seeded with (seed, image id) whatever the level. So all
+methods see identical noisy images, in any order or batch, and two levels differ in nothing but the
+level. A new kind of noise is one function and one record in `NOISES`.
 """
 
 from collections.abc import Callable
@@ -16,15 +15,15 @@ from fer_lib import config, pipeline
 
 
 def gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """White noise added: x + s n, n standard normal. Level 0 is the identity."""
+    """Additive white Gaussian noise: x + s n, s the level, n standard normal. Level 0: identity."""
     return image + level * stream.standard_normal(image.shape, dtype=np.float32)
 
 
 def poisson(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """Counted photons: Poisson(p x) / p, of variance x / p, for x from 0 to 1.
+    """Photon (shot) noise: Poisson(p x) / p, of mean x and variance x / p, for x in [0, 1].
 
-    The level is stated, where `skimage.util.random_noise` takes it from the number of grays in
-    each image. Raises ValueError if it is not above 0.
+    p is the level. `skimage.util.random_noise` derives it from the number of grays in an image;
+    here the caller gives it. Raises ValueError if it is not above 0.
     """
     if not level > 0:
         raise ValueError(f"{level} photons: give the expected count of a white pixel, above 0")
@@ -32,9 +31,9 @@ def poisson(image: np.ndarray, level: float, stream: np.random.Generator) -> np.
 
 
 def salt_and_pepper(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """A fraction of the pixels replaced, half of them by 0 and half by 1. Level 0 is the identity.
+    """Replace a fraction of the pixels, half of them by 0 and half by 1. Level 0 is the identity.
 
-    The pixels of a lower fraction are among those of a higher one. Raises ValueError for a
+    Pixels replaced at one level are also replaced at every higher level. Raises ValueError for a
     fraction outside [0, 1].
     """
     if not 0 <= level <= 1:
@@ -45,7 +44,7 @@ def salt_and_pepper(image: np.ndarray, level: float, stream: np.random.Generator
 
 
 def speckle(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """Noise in proportion to the pixel: x (1 + s n), n as in `gaussian`. Level 0: the identity."""
+    """Multiplicative noise: x (1 + s n), s and n as in `gaussian`. Level 0 is the identity."""
     return image + level * image * stream.standard_normal(image.shape, dtype=np.float32)
 
 
@@ -53,10 +52,10 @@ def speckle(image: np.ndarray, level: float, stream: np.random.Generator) -> np.
 class Noise:
     """A kind of noise.
 
-    add: (image, level, stream) -> noisy image, float32 (C, H, W) both, not clamped.
-    level: what its level is, for an axis.
-    levels: those of chapter 7, from weak noise to strong.
-    formula: what becomes of a pixel x, in Markdown; n is standard normal.
+    add: (image, level, stream) -> noisy image, not clamped; both images are float32 (C, H, W).
+    level: what the level means, as an axis label.
+    levels: the levels of chapter 8, from weak noise to strong.
+    formula: the noisy value of a pixel x, in Markdown; n is standard normal.
     """
 
     add: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -65,7 +64,7 @@ class Noise:
     formula: str
 
 
-#: By the name in the column `noise` of noise_evaluation.csv.
+#: The keys are the names in the column `noise` of noise_evaluation.csv.
 NOISES = {
     "gaussian": Noise(gaussian, "standard deviation $s$", (0.5, 0.75, 1.0), r"$x + s\,n$"),
     "poisson": Noise(
@@ -86,9 +85,9 @@ NOISES = {
 def add(
     images: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
 ) -> torch.Tensor:
-    """Noise of a kind on images (N, C, H, W), not clamped; ids: (N,) integers, one an image.
+    """Add noise of one kind to images (N, C, H, W), without clamping; ids: (N,) integers.
 
-    Raises UserError for an unknown kind, and what its function raises for a level.
+    Raises UserError for an unknown kind, and the ValueError of its function for a bad level.
     """
     config.one_of("noise", noise, NOISES)
     streams = (np.random.default_rng((seed, int(number))) for number in ids)
@@ -100,7 +99,7 @@ def add(
 def corrupt(
     images: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
 ) -> torch.Tensor:
-    """`add`, then clamped to [0, 1]: what every noisy image of the study is."""
+    """`add`, then clamp to [0, 1]: how every `Protocol` makes its noisy images."""
     return add(images, level, ids, seed, noise=noise).clamp(0, 1)
 
 
@@ -108,11 +107,11 @@ def corrupt(
 class Protocol:
     """How a clean face becomes a noisy one, meets the network, and is scored.
 
-    about: in one line.
+    about: a description in one line.
     reference: clean (N, 1, 48, 48) in [0, 1] -> the images that noise is added to and that
         outputs are scored against.
     to_model, from_model: noisy images -> network input, and network output -> scored images.
-    data_range: of the reference, for SSIM and PSNR.
+    data_range: width of the reference's value range, for SSIM and PSNR.
     """
 
     about: str
@@ -124,7 +123,7 @@ class Protocol:
     def corrupt(
         self, clean: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
     ) -> torch.Tensor:
-        """The noisy images of clean (N, 1, 48, 48) in [0, 1]: `corrupt` of the reference."""
+        """The noisy images of clean ones (N, 1, 48, 48) in [0, 1]: the reference, corrupted."""
         return corrupt(self.reference(clean), level, ids, seed, noise=noise)
 
 

@@ -18,7 +18,7 @@ def to_unit(faces: torch.Tensor) -> torch.Tensor:
 
 
 def resize(images: torch.Tensor, size: int = SIZE) -> torch.Tensor:
-    """Bilinear resize of (N, C, H, W) to (N, C, size, size); shrinking by 2 is a 2x2 mean."""
+    """Bilinear resize of (N, C, H, W) to (N, C, size, size); halving is the mean of 2x2 pixels."""
     return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
 
 
@@ -38,15 +38,15 @@ def to_rgb(images: torch.Tensor) -> torch.Tensor:
 
 
 def flip(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Mirror left and right the images that the boolean mask `chosen` (N,) names."""
+    """Mirror the images (N, C, H, W) left to right where the boolean mask `chosen` (N,) is True."""
     return torch.where(chosen[:, None, None, None], images.flip(-1), images)
 
 
 def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
-    """Rotate each image (N, C, H, W) counter-clockwise by its own angle `degrees` (N,).
+    """Rotate image i of (N, C, H, W) counter-clockwise by the angle `degrees[i]`.
 
-    Nearest neighbour and black corners, the defaults of torchvision's RandomRotation, for square
-    images in [0, 1].
+    For square images in [0, 1]. Nearest-neighbour sampling and black corners, the defaults of
+    torchvision's RandomRotation.
     """
     angle = torch.deg2rad(degrees)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
@@ -60,9 +60,9 @@ def training_batch(
 ) -> torch.Tensor:
     """uint8 (N, 48, 48) -> network input (N, 3, 96, 96) in [-1, 1].
 
-    Resize, random flip, random rotation (both only where `augmented`), normalise: the paper's
-    order. The draws come from a CPU `generator` whatever the device of `faces`, so that every
-    device sees the same batches.
+    Resize, random flip, random rotation (both only if `augmented`), normalise: the paper's order.
+    `generator` is on the CPU, whatever the device of `faces`, so that every device sees the same
+    batches.
     """
     images = resize(to_unit(faces))
     if augmented:

@@ -1,7 +1,7 @@
 """Intervals, p-values and verdicts of means over trainings and images.
 
-Scores are arrays (seeds, images): one row a training, one column a test image. A method without a
-training has one row. What is compared is paired: the same images with the same noise.
+Scores are arrays (seeds, images): one row per training, one column per test image. A method
+without training has one row. Comparisons are paired: the same images with the same noise.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from scipy import optimize
 from scipy.special import stdtrit
 
 LEVEL = 0.95
-#: What is no further from 0 is 0: sums of float64 scores near 1 differ by less, in another order.
+#: A difference up to this counts as 0: the order of summation changes float64 means by less.
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, the ends of its 95% interval, and the two-sided p-value of the mean being 0."""
+    """A mean, the ends of its 95% interval, and the two-sided p-value for a true mean of 0."""
 
     mean: float
     lo: float
@@ -31,26 +31,26 @@ class Estimate:
 
 
 def matrix(scores: pd.DataFrame, metric: str, **where) -> np.ndarray:
-    """The scores of one method, protocol and level as (seeds, images), images in order of id."""
+    """Scores of a method, protocol and level, chosen by `where`: (seeds, images sorted by id)."""
     for column, value in where.items():
         scores = scores[scores[column] == value]
     return scores.pivot(index="seed", columns="id", values=metric).to_numpy()
 
 
 def mean(scores: np.ndarray) -> Estimate:
-    """The mean of `scores` (seeds, images) or (images,), as `difference` from 0."""
+    """The mean of `scores` (seeds, images) or (images,), with the interval of `difference`."""
     return difference(scores, np.zeros(scores.shape[-1]))
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> Estimate:
     """The mean paired difference ours - theirs, (seeds, images) or (images,) each.
 
-    Images are always paired; trainings where both have as many (training i of both started from
-    seed i). Each source of chance, trainings and images, adds (t * standard error)^2 to the square
-    of the half width, with Student's t for its own number (Banerjee 1960, Sankhya 22, 357-358).
-    Whatever the share of each source, the interval covers in at least 95% of cases, from two
-    trainings on. With one training it covers what images vary, not what training varies. With one
-    image there is no interval: its ends and p are nan.
+    Images are always paired; so are trainings if both sides have equally many (row i of both has
+    the same seed). The squared half width is the sum of (t * standard error)^2 over the sources of
+    chance, trainings and images, with Student's t for the number of each (Banerjee 1960, Sankhya
+    22, 357-358). From two trainings on, the interval covers the true difference in at least 95% of
+    cases, whatever each source contributes. With one training it includes the variation between
+    images, not that between trainings. With one image there is no interval: its ends and p are nan.
     """
     ours, theirs = np.atleast_2d(ours, theirs)
     images = ours.mean(axis=0) - theirs.mean(axis=0)
@@ -71,25 +71,25 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> Estimate:
 
 
 def _p_value(gap: float, half_width) -> float:
-    """The p at which the interval of level 1 - p just reaches 0, so that both always agree."""
+    """The p whose interval of level 1 - p just reaches 0, so p and interval always agree."""
     if gap <= ROUNDING:
         return 1.0
-    lowest = -50  # log10 of the smallest p that is told from 0
+    lowest = -50  # log10 of the smallest p that is distinguished from 0
     if half_width(lowest) <= gap:
         return 0.0
     return float(10 ** optimize.brentq(lambda log10_p: half_width(log10_p) - gap, lowest, 0))
 
 
 def verdict(difference: Estimate, better: str, worse: str) -> str:
-    """`better` or `worse` if the interval is clear of zero on that side, else "undecided"."""
+    """`better` if the whole interval is above 0, `worse` if it is below, else "undecided"."""
     if difference.lo > ROUNDING:
         return better
     return worse if difference.hi < -ROUNDING else "undecided"
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) adjusted p-values (P,): rejecting those below a level keeps the chance of any
-    false rejection below that level."""
+    """p-values (P,) adjusted by Holm's method (1979): if those below a level are rejected, the
+    probability of any false rejection is at most that level."""
     order = np.argsort(p, kind="stable")
     steps = p[order] * (len(p) - np.arange(len(p)))
     adjusted = np.empty_like(steps)
