@@ -23,12 +23,6 @@ def train(study: Study, recipe: Recipe) -> Trained:
     return study.fit(task(recipe), recipe, start)
 
 
-def sizes(recipe: Recipe, trained: Trained, faces: int) -> dict[str, int]:
-    """Where a training that had so many `faces` to learn from stands on each of `ranking.AXES`."""
-    parameters = sum(p.numel() for p in trained.model.parameters())
-    return {"time": images_seen(recipe, faces), "data": faces, "parameters": parameters}
-
-
 def images_seen(recipe: Recipe, faces: int) -> int:
     """By a training and all that it started from, where there are so many `faces`."""
     stages = (stage.training for stage in recipe.stages)

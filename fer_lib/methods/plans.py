@@ -148,25 +148,15 @@ class ReferenceConfig:
         return {s.network if s == longest[s.network] else s.name: s for s in self.networks}
 
 
-def _trend(
-    epochs: int, images: int, *, shorter: int, fewer: int, longer: tuple[Schedule, ...] = ()
-) -> dict[str, tuple[Schedule, ...]]:
-    """`compact` with one thing varied at a time about a training of some `epochs` with so many
-    `images` each: other numbers of epochs, `fewer` faces shown as often in all, half the channels.
-    """
-    base = Schedule("compact", (epochs,))
-    return {
-        "time": (Schedule("compact", (shorter,)), base, *longer),
-        "data": (Schedule("compact", (epochs * images // fewer,), fewer), base),
-        "parameters": (Schedule("compact-small", (epochs,)), base),
-    }
-
-
 _SHORT = replace(ReferenceConfig().training, compile=False)
-_LONGER = tuple(Schedule("compact", stages) for stages in ((30,), (30, 24), (30, 24, 36)))
+_RISING = (2,), (8,), (30,), (30, 24), (30, 24, 36)
 _WHOLE = ReferenceConfig(
     networks=tuple(Schedule(name, s) for name, network in NETWORKS.items() for s in network.stages),
-    trend=_trend(8, 8000, shorter=2, fewer=3200, longer=_LONGER),
+    trend={
+        "time": tuple(Schedule("compact", stages) for stages in _RISING),
+        "data": (Schedule("compact", (20,), 3200), Schedule("compact", (8,))),
+        "parameters": (Schedule("compact-small", (8,)), Schedule("compact", (8,))),
+    },
 )
 #: By the name of the profile. With a GPU, each network is trained three times.
 PLANS = {
@@ -176,7 +166,11 @@ PLANS = {
         other_images=5,
         mixture=MixtureConfig(step=12, classes=2, context=8),
         networks=(Schedule("compact", (2,)), Schedule("compact", (1,))),
-        trend=_trend(2, 48, shorter=1, fewer=24),
+        trend={
+            "time": (Schedule("compact", (1,)), Schedule("compact", (2,))),
+            "data": (Schedule("compact", (4,), 24), Schedule("compact", (2,))),
+            "parameters": (Schedule("compact-small", (2,)), Schedule("compact", (2,))),
+        },
         training=replace(_SHORT, epoch_images=48),
     ),
     "quick": ReferenceConfig(
@@ -185,7 +179,11 @@ PLANS = {
         mixture=MixtureConfig(classes=4),
         networks=(Schedule("compact", (10,)),),
         trainings=1,
-        trend=_trend(10, 320, shorter=3, fewer=80),
+        trend={
+            "time": (Schedule("compact", (3,)), Schedule("compact", (10,))),
+            "data": (Schedule("compact", (40,), 80), Schedule("compact", (10,))),
+            "parameters": (Schedule("compact-small", (10,)), Schedule("compact", (10,))),
+        },
         training=replace(_SHORT, epoch_images=320),
     ),
     "cpu": _WHOLE,

@@ -76,7 +76,7 @@ def smallest_gains(scores: pd.DataFrame) -> pd.DataFrame:
     return smallest.assign(generalises=smallest["lo"] > stats.ROUNDING).reset_index(drop=True)
 
 
-#: What `trend` varies, one at a time, and what it is counted in.
+#: What `trend` varies, one at a time, and what it counts.
 AXES = {"time": "images seen", "data": "different faces", "parameters": "parameters"}
 
 

@@ -1,9 +1,7 @@
 """Every method beside the paper's autoencoder as an `evaluation.Method`, with what is said of it.
 
 All work on gray images in [0, 1], the protocol *camera noise*. Those made for one noise level are
-made when it is first asked for; told that there is no noise, they return the image as it is. A
-filter is described in `filters`, a trained network in `plans.NETWORKS`, a method that learns from
-clean faces in `from_clean`.
+made when it is first asked for; told that there is no noise, they return the image as it is.
 """
 
 import functools
@@ -36,7 +34,8 @@ class Reference:
 
     label: for tables. learns: from "nothing", "clean" images, "pairs" of noisy and clean ones, or
     "noisy" ones alone. told: whether it is told the noise level; if not, it is blind. parameters:
-    numbers that it keeps. family: versions of one method share it and are no rivals.
+    numbers that it keeps. family: versions of one method share it and are no rivals. methods: one
+    for each of its trainings, or the one there is.
     """
 
     label: str
@@ -44,26 +43,23 @@ class Reference:
     told: bool = False
     parameters: int = 1
     family: str = ""
-    method: Method
+    methods: tuple[Method, ...]
+
+    @property
+    def method(self) -> Method:
+        """Of several trainings the first."""
+        return self.methods[0]
 
 
-#: Methods by name and seed; those without a training have the seed of the noise.
-References = dict[tuple[str, int], Reference]
+def by_seed(references: dict[str, Reference], seed: int) -> dict[tuple[str, int], Method]:
+    """Every training as `evaluation.score` takes it; their seeds count up from that of the run."""
+    return {(name, seed + n): m for name, r in references.items() for n, m in enumerate(r.methods)}
 
 
-def first_trainings(references: References) -> dict[str, Reference]:
-    """By name alone: of several trainings of a method the first."""
-    firsts: dict[str, Reference] = {}
-    for (name, _), reference in references.items():
-        firsts.setdefault(name, reference)
-    return firsts
-
-
-def about(references: References) -> pd.DataFrame:
+def about(references: dict[str, Reference]) -> pd.DataFrame:
     """What is said of each method, by name: label, learns, and level ("told" or "blind")."""
-    firsts = first_trainings(references)
-    rows = [(r.label, r.learns, "told" if r.told else "blind") for r in firsts.values()]
-    return pd.DataFrame(rows, list(firsts), ["label", "learns", "level"])
+    rows = [(r.label, r.learns, "told" if r.told else "blind") for r in references.values()]
+    return pd.DataFrame(rows, list(references), ["label", "learns", "level"])
 
 
 def tune(study: Study, levels: Sequence[float], **options) -> pd.DataFrame:
@@ -79,16 +75,16 @@ def _plan(study: Study) -> plans.ReferenceConfig:
     return plans.PLANS[study.settings.profile]
 
 
-def filtered(study: Study, curves: pd.DataFrame, corrected: bool = False) -> References:
+def filtered(curves: pd.DataFrame, corrected: bool = False) -> dict[str, Reference]:
     """The filters in `curves` of one noise, each with its best strength at each level, either of
     its output as it is or of the corrected one."""
-    best = filters.best(curves, corrected).set_index("level")[["method", "scale", "strength"]]
+    best = filters.best(curves, corrected).set_index("level")
     return {
-        (name, study.settings.seed): Reference(
+        name: Reference(
             label=filters.FILTERS[name].label,
             learns="nothing",
             told=name != "noisy",
-            method=functools.partial(_filter, name, rows[["scale", "strength"]]),
+            methods=(functools.partial(_filter, name, rows[["scale", "strength"]]),),
         )
         for name, rows in best.groupby("method", sort=False)
     }
@@ -98,15 +94,14 @@ def _filter(name: str, tuned: pd.DataFrame, noisy, protocol, level) -> torch.Ten
     return filters.apply(name, noisy, *tuned.loc[level]) if level else noisy
 
 
-def from_clean(study: Study) -> References:
+def from_clean(study: Study) -> dict[str, Reference]:
     """The methods that learn from clean faces alone: from all that are not tested."""
     faces, plan, references = study.untested(), _plan(study), {}
     components = linear.fit(faces)
     prior = mixture.learnt(faces, components, plan.mixture)
 
     def add(name: str, label: str, method: Method, **facts) -> None:
-        reference = Reference(label=label, learns="clean", method=method, **facts)
-        references[name, study.settings.seed] = reference
+        references[name] = Reference(label=label, learns="clean", methods=(method,), **facts)
 
     for k in plan.ladder:
         method = fixed(linear.pca(components, k))
@@ -147,36 +142,33 @@ def estimated(method: Method) -> Method:
     return blind
 
 
-def networks(study: Study) -> References:
+def networks(study: Study) -> dict[str, Reference]:
     """Every trained network of the study: the paper's, those of the profile's plan, and the second
     versions of those that have one."""
-    settings, plan = study.settings, _plan(study)
-    references = {
-        ("cae", seed): network("cae", study.trained("cae", seed).model)
-        for seed in settings.training_seeds
-    }
+    plan, asked = _plan(study), (study.settings, study.faces.checksum)
+    models = [study.trained("cae", seed).model for seed in study.settings.training_seeds]
+    references = {"cae": network("cae", *models)}
     for name, schedule in plan.named.items():
-        for number in range(plan.trainings):
-            recipe = plans.recipe(schedule, settings, study.faces.checksum, number)
-            trained = lessons.train(study, recipe)
-            references[name, settings.seed + number] = network(name, trained.model)
-    for (name, seed), reference in list(references.items()):
+        recipes = [plans.recipe(schedule, *asked, n) for n in range(plan.trainings)]
+        models = [lessons.train(study, recipe).model for recipe in recipes]
+        references[name] = network(name, *models)
+    for name, reference in list(references.items()):
         if name in plans.NETWORKS and (label := plans.NETWORKS[name].mirrored):
-            method = mirrored(reference.method)
-            references[f"{name}-mirrored", seed] = replace(reference, label=label, method=method)
+            methods = tuple(map(mirrored, reference.methods))
+            references[f"{name}-mirrored"] = replace(reference, label=label, methods=methods)
     return references
 
 
-def network(name: str, model: nn.Module) -> Reference:
-    """A trained network under a name of `ReferenceConfig.named`; it is not told the level."""
+def network(name: str, *models: nn.Module) -> Reference:
+    """All trainings of a network, by its name in tables; none is told the level."""
     family = name.partition(",")[0]
     facts = plans.NETWORKS[family]
     return Reference(
         label=facts.label + name.removeprefix(family),
         learns=facts.learns,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=sum(p.numel() for p in models[0].parameters()),
         family=family,
-        method=restorer(model) if facts.model else evaluation.network(model),
+        methods=tuple(map(restorer if facts.model else evaluation.network, models)),
     )
 
 

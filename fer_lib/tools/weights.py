@@ -99,12 +99,9 @@ def publish(key: str, folder: Path) -> Path:
     Weights of more than one dimension are rounded to half precision, 11 bits. Raises UserError for
     a training that is not there or not finished.
     """
-    source = checkpoint(key)
-    if not source.exists():
-        raise UserError(f"no training {key!r} in the work folder: name its folder there")
-    tensors, facts = load(source)
-    if not is_finished(facts):
-        raise UserError(f"{key} has not finished its training: let it finish")
+    if not finished(key):
+        raise UserError(f"no finished training {key!r} in the work folder: name it, or let it end")
+    tensors, facts = load(checkpoint(key))
     model = {k: v.half() if v.ndim > 1 else v for k, v in tensors.items() if k.startswith("model.")}
     path = folder / f"{key}{SUFFIX}"
     save(path, model, **facts)

@@ -44,8 +44,8 @@ def test_time_is_in_milliseconds_on_one_thread():
 def test_costs_are_a_row_a_method():
     layer, about = torch.nn.Conv2d(1, 8, 3, padding=1), {"label": "x", "learns": "pairs"}
     methods = {
-        "noisy": Reference(method=lambda x, protocol, level: x, **about),
-        "conv": Reference(method=lambda x, protocol, level: layer(x), parameters=80, **about),
+        "noisy": Reference(methods=(lambda x, protocol, level: x,), **about),
+        "conv": Reference(methods=(lambda x, protocol, level: layer(x),), parameters=80, **about),
     }
     table = cost.costs(methods, IMAGE, 0.3).set_index("method")
     assert table["parameters"].to_dict() == {"noisy": 1, "conv": 80}

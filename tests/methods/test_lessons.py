@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from fer_lib import config, training
 from fer_lib.methods import lessons, plans, supervision
@@ -77,9 +76,3 @@ def test_images_seen_are_those_of_all_stages():
     assert lessons.images_seen(three, 30) == 9 * 30  # an epoch shows no face twice
     paper = recipe("cae-denoising", 5)  # whose epochs show all faces
     assert lessons.images_seen(paper, 1000) == 5000
-
-
-def test_sizes_are_those_of_the_training():
-    trained = Trained(torch.nn.Conv2d(1, 2, 3), [], [], "key")
-    sizes = lessons.sizes(recipe("compact", 3), trained, 40)
-    assert sizes == {"time": 120, "data": 40, "parameters": 20}

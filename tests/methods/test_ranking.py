@@ -28,7 +28,7 @@ def lead(*parts: pd.DataFrame, rivals=("rival",)) -> pd.DataFrame:
 
 
 def reference(learns: str, family: str = "") -> Reference:
-    return Reference(label="", learns=learns, family=family, method=None)
+    return Reference(label="", learns=learns, family=family, methods=())
 
 
 REFERENCES = {

@@ -57,7 +57,7 @@ def from_clean(study, tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="module")
 def learnt(from_clean) -> dict:
-    return {name: reference.method for (name, _), reference in from_clean.items()}
+    return {name: reference.method for name, reference in from_clean.items()}
 
 
 def curves(*rows: tuple) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def curves(*rows: tuple) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def test_a_filter_takes_the_best_strength_of_the_level_and_the_version(study, noisy):
+def test_a_filter_takes_the_best_strength_of_the_level_and_the_version(noisy):
     both = [
         ("gaussian", level, level, corrected, strength, ssim)
         for level, best in ((0.15, 0.5), (0.3, 2.0))
@@ -73,7 +73,7 @@ def test_a_filter_takes_the_best_strength_of_the_level_and_the_version(study, no
         for strength, ssim in ((best, 0.9), (3.0, 0.1))
     ]
     for corrected, share in ((False, 1), (True, 0.5)):
-        reference = table.filtered(study, curves(*both), corrected)["gaussian", 5]
+        reference = table.filtered(curves(*both), corrected)["gaussian"]
         assert (reference.label, reference.learns, reference.told) == (
             "Gaussian filter", "nothing", True
         )  # fmt: skip
@@ -83,9 +83,9 @@ def test_a_filter_takes_the_best_strength_of_the_level_and_the_version(study, no
         assert torch.equal(reference.method(noisy, NATIVE, 0.0), noisy)
 
 
-def test_doing_nothing_needs_no_level(study):
-    references = table.filtered(study, curves(("noisy", 0.3, 0.3, False, 1, 0.5)))
-    assert not references["noisy", 5].told
+def test_doing_nothing_needs_no_level():
+    references = table.filtered(curves(("noisy", 0.3, 0.3, False, 1, 0.5)))
+    assert not references["noisy"].told
 
 
 def test_strengths_are_tuned_on_the_sample_with_noise_of_its_own(study, monkeypatch):
@@ -174,19 +174,20 @@ def test_every_training_of_the_plan_is_a_method(study, monkeypatch):
     monkeypatch.setattr(lessons, "train", train)
     references = table.networks(study)
     names = ("cae", "compact", "compact, 1 epochs", "compact-mirrored")
-    assert list(references) == [(name, seed) for name in names for seed in (5, 6)]
+    assert list(references) == list(names)
+    assert list(table.by_seed(references, 5)) == [(name, seed) for name in names for seed in (5, 6)]
     assert seeds == [(2, 5), (2, 6), (1, 5), (1, 6)]
     label = plans.NETWORKS["compact"].label
-    firsts = table.first_trainings(references)
-    assert [firsts[name].label for name in names] == [
+    assert [references[name].label for name in names] == [
         plans.NETWORKS["cae"].label, label, f"{label}, 1 epochs", plans.NETWORKS["compact"].mirrored
     ]  # fmt: skip
-    assert {firsts[name].family for name in names[1:]} == {"compact"}
+    assert {references[name].family for name in names[1:]} == {"compact"}
 
 
-def test_of_several_trainings_the_first_is_described(study):
-    references = {("x", 5): "first", ("y", 5): "other", ("x", 6): "second"}
-    assert table.first_trainings(references) == {"x": "first", "y": "other"}
+def test_each_training_has_its_method_and_the_first_one_stands_for_all():
+    reference = table.Reference(label="", learns="pairs", methods=("first", "second"))
+    assert reference.method == "first"
+    assert table.by_seed({"x": reference}, 5) == {("x", 5): "first", ("x", 6): "second"}
 
 
 def test_what_is_said_of_methods_stands_in_one_table(from_clean):
@@ -197,7 +198,7 @@ def test_what_is_said_of_methods_stands_in_one_table(from_clean):
 
 
 def test_versions_of_the_mixture_are_one_family(from_clean):
-    families = {name: reference.family for (name, _), reference in from_clean.items()}
+    families = {name: reference.family for name, reference in from_clean.items()}
     assert families["mixture"] == families["mixture-blind"] == "mixture"
     assert {family for name, family in families.items() if "mixture" not in name} == {""}
 

@@ -230,10 +230,10 @@ def test_a_published_file_has_the_weights_in_half_precision_and_all_facts(projec
 
 
 def test_a_training_that_is_missing_or_not_finished_is_not_published(project):
-    with pytest.raises(UserError, match=f"^no training '{KEY}' in the work folder"):
+    with pytest.raises(UserError, match=f"^no finished training '{KEY}' in the work"):
         weights.publish(KEY, project / "networks")
     begun(done=1)
-    with pytest.raises(UserError, match=f"^{KEY} has not finished"):
+    with pytest.raises(UserError, match=f"^no finished training '{KEY}' in the work"):
         weights.publish(KEY, project / "networks")
     assert not (project / "networks").exists()
 
@@ -250,6 +250,6 @@ def test_the_command_line_tells_a_mistake_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["weights", "orl-quick", "nothing"])
     with pytest.raises(SystemExit) as end:
         weights.main()
-    assert end.value.code.startswith("error: no training 'nothing'")
+    assert end.value.code.startswith("error: no finished training 'nothing'")
     assert "\n" not in end.value.code
     assert not capsys.readouterr().out
