@@ -1,6 +1,6 @@
-"""Faces, decoded once and memory-mapped; splits that leak no copies (docs/protocol.md).
+"""Faces, decoded once and memory-mapped; splits without data leakage (docs/protocol.md).
 
-Which data sets can be read is a list in `fer_lib/readers/__init__.py`.
+The data sets that can be read are listed in `fer_lib/readers/__init__.py`.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from fer_lib.config import SPLIT_VERSION, UserError
 from fer_lib.readers import EMBEDDED, archive, sources
 from fer_lib.tools import files, twins
 
-#: The data set's own division, as the study uses it.
+#: The study's parts, by the data set's own division (column `usage`).
 PARTS = {"Training": "learning", "PublicTest": "validation", "PrivateTest": "test"}
 
 
@@ -24,11 +24,11 @@ PARTS = {"Training": "learning", "PublicTest": "validation", "PrivateTest": "tes
 class Faces:
     """A decoded data set.
 
-    name: of its reader, "orl" or "ferplus".
+    name: that of its reader, such as "orl" or "ferplus".
     images: uint8 (N, 48, 48), memory-mapped read-only, sorted by id.
-    rows: one row an image: id, usage, person, emotion (empty where there is no majority), votes.
+    rows: one row per image: id, usage, person, emotion (empty where there is no majority), votes.
     checksum: SHA-256 of ids and pixels.
-    twins: positions (m, 2) of all pairs of images that show nearly the same (`tools.twins`).
+    twins: positions (m, 2) in `images` of all pairs of near-duplicates (`tools.twins`).
     """
 
     name: str
@@ -41,8 +41,8 @@ class Faces:
 def load(path: str | None = None) -> Faces:
     """The data set at `path`, else at `$FER_DATA`, else the embedded ORL faces.
 
-    Decodes once into the work folder and memory-maps from then on. Raises UserError, one line,
-    for a missing path and for anything in it that is not as expected.
+    Decodes into the work folder once; later calls only memory-map. Raises UserError, of one line,
+    for a missing path and for unexpected contents.
     """
     folder = prepare(path)
     meta = json.loads((folder / "meta.json").read_text())
@@ -56,7 +56,7 @@ def load(path: str | None = None) -> Faces:
 
 
 def prepare(path: str | None = None) -> Path:
-    """The folder of the decoded data set, made if it is not there yet."""
+    """The folder of the decoded data set, which is decoded first if needed."""
     source, folder = sources.find(path)
     if not (folder / "meta.json").exists():
         root = archive.root(source) if source else None
@@ -79,7 +79,7 @@ def _write(folder: Path, name: str, images: np.ndarray, rows: pd.DataFrame) -> N
     with files.replacing(folder / "images.npy") as temporary:
         np.save(temporary, images)
     files.write_text(folder / "rows.csv", rows.to_csv(index=False))
-    files.write_text(folder / "meta.json", json.dumps(meta))  # last: all others are there
+    files.write_text(folder / "meta.json", json.dumps(meta))  # last: once it exists, all do
 
 
 def checksum(images: np.ndarray, ids) -> str:
@@ -90,21 +90,21 @@ def checksum(images: np.ndarray, ids) -> str:
 
 
 def copy_groups(images: np.ndarray) -> np.ndarray:
-    """A number for each image (N,), the same for images that are equal in every pixel."""
+    """A group number for each image (N,), the same for images that are equal in every pixel."""
     digests = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests])
 
 
 def groups(faces: Faces) -> np.ndarray:
-    """A number for each image (N,), the same for images that must stay on one side of a split: the
+    """A group number for each image (N,); a group must stay on one side of a split. Groups are all
     pictures of a person where people are known (ORL), else exact copies (FER+)."""
     people = faces.rows["person"]
     return copy_groups(faces.images) if (people == "").any() else people.to_numpy()
 
 
 def has_twin(pairs: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Which images (N,) have a twin, by `pairs` (m, 2) of positions, `among` those marked (N,)."""
+    """Mask (N,) of the images with a twin in the mask `among` (N,); pairs: positions (m, 2)."""
     near = np.zeros(len(among), dtype=bool)
     near[pairs[:, ::-1][among[pairs]]] = True
     return near
@@ -114,8 +114,8 @@ def parts(faces: Faces) -> pd.DataFrame:
     """The part of each image, by the rule in docs/protocol.md (version `config.SPLIT_VERSION`).
 
     Returns a frame (index: position in `faces.images`) with `id` and `part`: "learning",
-    "validation", "test" or "left out". Left out are learning faces with a twin among the validation
-    or test faces, and validation faces with a twin among the test faces.
+    "validation", "test" or "left out". A learning face is left out if it has a twin among the
+    validation or test faces, a validation face if it has one among the test faces.
     """
     usage = faces.rows["usage"]
     divided = (usage != "").any()
@@ -126,7 +126,7 @@ def parts(faces: Faces) -> pd.DataFrame:
 
 
 def _drawn_parts(faces: Faces) -> list[str]:
-    """A tenth of the groups (at least one) to test, another to validation, the others to learn."""
+    """The part of each image: a random tenth of the groups (1 or more) "test", one "validation"."""
     belongs = groups(faces)
     shuffled = np.random.default_rng(SPLIT_VERSION).permutation(np.unique(belongs))
     tenth = max(1, len(shuffled) // 10)
@@ -140,8 +140,8 @@ def paper_sample(
 ) -> pd.DataFrame:
     """A sample as large as the paper's, drawn from the learning faces; a frame as from `split`.
 
-    No twin, copy or person is on both sides. Where there are fewer learning faces than `train` and
-    `test` ask for, all are taken, one fifth of them to test; so it is with None for both.
+    No twin, copy or person is on both sides. All learning faces are taken, one fifth of them for
+    testing, if there are fewer than `train + test`, or if both are None.
     """
     learning = np.flatnonzero(parts(faces)["part"] == "learning")
     if len(learning) < (train or 0) + (test or 0):
@@ -150,19 +150,19 @@ def paper_sample(
 
 
 def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.DataFrame:
-    """The split of this study's first trainings (version 0 in `config.Part`): random, and it knows
-    of people and exact copies only, not of other twins.
+    """The random split of this study's first trainings (version 0 in `config.Part`). It keeps
+    people and exact copies on one side, but not other twins.
 
-    Groups are shuffled whole and fill the test set first. Images of a group that no longer fit are
-    left out. Returns the rows chosen (index: position in `faces.images`) with their `id`, `side`
-    ("train", "test") and `group`; the same in every process. `None` takes every image, one fifth
-    of them to test. Raises UserError where the sizes cannot be had.
+    Groups are shuffled as wholes and fill the test set first. If the last group there does not fit,
+    its other images are left out. Returns a frame of the chosen images (index: position in
+    `faces.images`) with `id`, `side` ("train" or "test") and `group`, the same in every process.
+    None takes every image, one fifth of them for testing. Raises UserError if there are too few.
     """
     return _draw(faces, np.arange(len(faces.rows)), faces.twins[:0], train, test, seed)
 
 
 def _draw(faces: Faces, pool, pairs, train: int | None, test: int | None, seed: int):
-    """`split` of the images at the positions `pool`; also keeps `pairs` of twins on one side."""
+    """`split` of the images at the positions `pool`; no twins of `pairs` are on both sides."""
     belongs = groups(faces)
     test = round(len(pool) / 5) if test is None else test
     shuffled = np.random.default_rng(seed).permutation(np.unique(belongs[pool]))
@@ -183,7 +183,7 @@ def _draw(faces: Faces, pool, pairs, train: int | None, test: int | None, seed: 
 
 
 def untested(faces: Faces, tested: np.ndarray) -> np.ndarray:
-    """All images (n, 48, 48) that are neither at the positions `tested` nor in a group of theirs:
-    what a method may learn from that is not bound to the paper's small sample."""
+    """All images (n, 48, 48) outside the groups of those at the positions `tested`. Methods that
+    are not limited to the paper's small sample may learn from them."""
     belongs = groups(faces)
     return np.ascontiguousarray(faces.images[~np.isin(belongs, belongs[tested])])

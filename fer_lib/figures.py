@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from fer_lib.tools.plots import legend, line, panels, spread
 
-#: Okabe and Ito's colours, which colour-blind readers tell apart, one for each method.
+#: One colour for each method, of Okabe and Ito's palette for colour-blind readers.
 COLOURS = {
     "noisy": "#999999",
     "median": "#E69F00",
@@ -31,9 +31,9 @@ LABELS = {
 
 
 def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Rows of gray or RGB images, each (label, (n, H, W) or (n, H, W, 3) in [0, 1]).
+    """Gray or RGB images in [0, 1]; rows: pairs (label, images (n, H, W) or (n, H, W, 3)).
 
-    Drawn as one picture, every face enlarged to the same size by repeating pixels.
+    Drawn as one picture. All faces are enlarged to the same size by repeating pixels.
     """
     side = max(images.shape[1] for _, images in rows)
     lines = [np.hstack([_framed(image, side) for image in images]) for _, images in rows]
@@ -49,7 +49,7 @@ def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
 
 
 def _framed(image: np.ndarray, side: int) -> np.ndarray:
-    """(H, W) or (H, W, 3) -> (side + gap, side + gap, 3) with a white edge right and below."""
+    """(H, W) or (H, W, 3) -> (side + gap, side + gap, 3) with a white margin right and below."""
     rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
     factor = side // image.shape[0]
     large = rgb.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -69,9 +69,9 @@ def counts(table: pd.DataFrame, category: str, value: str, part: str | None = No
 
 
 def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
-    """Gradient norm per layer from input to output, one panel an epoch, a line a network.
+    """Gradient norm per layer from input to output, one panel per epoch, one line per network.
 
-    Lines are geometric means over seeds, bands span the seeds.
+    Lines are geometric means over seeds; bands go from the smallest to the largest seed.
     """
     epochs = sorted(gradients["epoch"].unique())
     figure, axes = panels(len(epochs), len(epochs), 4)
@@ -90,7 +90,7 @@ def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
 
 
 def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> Figure:
-    """One panel a protocol: `metric` with its interval against the noise level, the paper beside.
+    """`metric` and its interval over the noise level, and the paper's values; a panel per protocol.
 
     table: protocol, method, level, METRIC, METRIC_lo, METRIC_hi.
     """
@@ -109,7 +109,7 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
 
 
 def emotions(table: pd.DataFrame) -> Figure:
-    """Gain over the noisy input per emotion, one panel a noise level, with intervals.
+    """SSIM gain over the noisy input per emotion, with intervals; one panel per noise level.
 
     table: emotion, level, n, gain, gain_lo, gain_hi.
     """

@@ -1,11 +1,11 @@
-"""The numbers that the paper prints, to be set beside ours (tables I and II, section "Model")."""
+"""The numbers that the paper prints, for comparison with ours."""
 
 import numpy as np
 import pandas as pd
 
 from fer_lib import stats
 
-#: The data set that the paper is about, as readers name it.
+#: The paper's data set, by the name of its reader.
 DATASET = "ferplus"
 _OTHERS = {"orl": "400 other faces (ORL)"}
 LEVELS = (0.0, 0.15, 0.3, 0.5)
@@ -16,20 +16,20 @@ SSIM_SAMPLES = {
     0.3: (0.3686, 0.1387, 0.31888, -0.0264, 0.14627, 0.24110, -0.0226, 0.2027, 0.5211, 0.2586),
     0.5: (0.2056, 0.0824, -0.019, 0.248, 0.058, 0.0164, 0.047, -0.025, 0.083, 0.1141),
 }
-#: Table I: their printed means.
+#: Table I: the means of these ten, as printed.
 SSIM = {0.0: 0.49975, 0.15: 0.289785, 0.3: 0.2147, 0.5: 0.0811}
-#: Table II as printed: MSE testing loss per noise factor, its value range unstated.
+#: Table II as printed: test MSE per noise factor; the paper does not state the value range.
 MSE_PRINTED = {0.0: "0.0063", 0.15: "0.010", 0.3: "0.0096", 0.5: "0.01"}
 MSE = {level: float(text) for level, text in MSE_PRINTED.items()}
-#: Figure 4: training loss of each epoch, read off to three digits.
+#: Figure 4: training loss of each epoch, read from the plot to three digits.
 FIGURE_4 = (
     *(0.262, 0.190, 0.176, 0.169, 0.164, 0.160, 0.153, 0.151, 0.150, 0.149),
     *(0.148, 0.146, 0.145, 0.145, 0.145, 0.147, 0.145, 0.143, 0.143, 0.142),
     *(0.141, 0.141, 0.141, 0.141, 0.141, 0.140, 0.140, 0.142, 0.140, 0.142),
 )
-#: Figure 5, "no residual": the same, for the authors' first network.
+#: Figure 5, "no residual": training loss of each epoch, for the authors' first network.
 FIGURE_5 = (0.47, 0.263, 0.261, *27 * (0.2605,))
-#: Section "Model": each layer, its output side in pixels and channels.
+#: Section "Model": each layer and its output shape, channels x height x width.
 LAYERS = (
     ("ResidualBlock(3, 32)", "32x96x96"),
     ("Conv2d(32, 64, 3, stride 2)", "64x48x48"),
@@ -49,10 +49,10 @@ LAYERS = (
 
 
 def caveat(dataset: str) -> str:
-    """What must stand over results on other faces than the paper's, as Markdown; "" for FER+.
+    """The banner (Markdown) above results on other faces than the paper's; "" for FER+.
 
-    dataset: the name of a data set, as in `Faces.name` and before the dash of a run's name. The
-    link is right on the pages of a report.
+    dataset: `Faces.name` of a data set, which is also the part of a run's name before the dash.
+    The link works from the pages of a report.
     """
     if dataset == DATASET:
         return ""
@@ -64,7 +64,7 @@ def caveat(dataset: str) -> str:
 
 
 def tables() -> pd.DataFrame:
-    """Tables I and II: level, ssim, the 95% interval of a mean of ten (Student's t), mse."""
+    """Tables I and II: level, ssim with the 95% interval of a mean of ten (Student's t), mse."""
     rows = []
     for level, samples in SSIM_SAMPLES.items():
         ten = stats.mean(np.array(samples))

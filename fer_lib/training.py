@@ -1,6 +1,6 @@
 """The training loop, for any network and any task, and the paper's own task.
 
-`fit` resumes by itself: after each epoch everything that the next one needs is on disk.
+`fit` resumes an interrupted training: it writes a checkpoint after each epoch.
 """
 
 import math
@@ -21,22 +21,22 @@ from fer_lib.tools import device, progress, weights
 
 
 class Task(Protocol):
-    """What is learnt. What of it can be chosen stands in the training's recipe."""
+    """What is learnt. Its settings are in the training's recipe."""
 
     def build(self, seed: int) -> nn.Module:
         """The network before training; the same seed gives the same weights."""
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator):
-        """What one step learns from, float32, made of clean faces, uint8 (N, 48, 48). All draws
+        """One training batch, float32, made from clean faces, uint8 (N, 48, 48). All random draws
         come from the CPU `generator`, so that every device sees the same batches."""
 
     def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
-        """The mean loss of a batch; `progress` is the share of the training that is done."""
+        """The mean loss of a batch; `progress`, in [0, 1), is the fraction of training done."""
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The paper's network learns to give back its input (paper, section "Training").
+    """The paper's network learns to reproduce its input (paper, section "Training").
 
     augmented: whether faces are flipped and rotated at random.
     """
@@ -48,7 +48,7 @@ class Reconstruction:
         return autoencoder.build(self.model, seed)
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Network input, which is the target too: (N, 3, 96, 96) in [-1, 1]."""
+        """Network input, which is also the target: (N, 3, 96, 96) in [-1, 1]."""
         x = pipeline.training_batch(faces, generator, self.augmented)
         return x.contiguous(memory_format=torch.channels_last)
 
@@ -60,10 +60,10 @@ class Reconstruction:
 class Trained:
     """A trained network in eval mode and the record of its training.
 
-    history: one dict an epoch: epoch, train_loss (mean over its images), seconds.
-    gradients: one dict an epoch and layer: epoch, layer, depth, norm (mean over the steps).
-    key: of its recipe. elsewhere: in what its numbers may differ from a training made here, "" if
-    in nothing.
+    history: one dict per epoch: epoch, train_loss (mean over its images), seconds.
+    gradients: one dict per epoch and layer: epoch, layer, depth, norm (mean over the steps).
+    key: that of the recipe. elsewhere: for a published training, the precision and
+    package versions that differ from those here; "" if none do.
     """
 
     model: nn.Module
@@ -74,11 +74,12 @@ class Trained:
 
 
 def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = None) -> Trained:
-    """Train `task` on clean `faces`, uint8 (N, 48, 48), or find it trained: in the work folder, or
-    published with a report.
+    """Train `task` on clean `faces`, uint8 (N, 48, 48), or load the training if it is finished in
+    the work folder or published with a report.
 
-    start: the finished training of `recipe.start`, whose weights it starts from. Continues from the
-    last whole epoch if it was interrupted. Raises UserError for a damaged checkpoint.
+    start: the finished training of `recipe.start`, for a warm start. An interrupted training goes
+    on after its last complete epoch. Raises UserError if the checkpoint is damaged or was trained
+    on other faces, and ValueError if `start` is another training.
     """
     if path := weights.index().get(recipe.key):
         return load(task, path)
@@ -94,8 +95,7 @@ def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = N
 
 
 def load(task: Task, path: Path) -> Trained:
-    """The finished training of `task` in a published file, on the device on which it would be
-    trained.
+    """The finished training of `task` in a published file, on the best device of this machine.
 
     Raises UserError for a damaged file.
     """
@@ -109,7 +109,7 @@ def load(task: Task, path: Path) -> Trained:
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
-    """Train the epochs that `run` still lacks, with a checkpoint after each."""
+    """Train the remaining epochs of `run`, with a checkpoint after each."""
     settings, done = run.recipe.training, len(run.history)
     if done == settings.epochs:
         return
@@ -126,13 +126,13 @@ def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
 
 
 def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[float, list]:
-    """One pass over `images` of the faces: the mean loss per image, and each step's gradient norms
-    if they are watched."""
+    """One epoch on `images` randomly chosen faces. Returns the mean loss per image and the gradient
+    norms of each step (no norms after the first `gradient_epochs` epochs)."""
     total, norms, watch = 0.0, [], len(run.history) < run.settings.gradient_epochs
     order = torch.randperm(len(faces), generator=run.generator)[:images]
     for chosen in order.split(run.settings.batch_size):
         loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
-        total += loss * len(chosen)  # a short last batch weighs what it holds
+        total += loss * len(chosen)  # the last batch may be smaller
         if watch:
             norms.append(gradient_norms(run.model))
         bar.advance(f"epoch {len(run.history) + 1}, loss {loss:.4f}")
@@ -140,13 +140,13 @@ def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[fl
 
 
 def gradient_norms(model: nn.Module) -> list[float]:
-    """The Euclidean norm of the gradient of each layer's weight, in order of `layers`."""
+    """The Euclidean norm of the gradient of each layer's weight, in the order of `layers`."""
     norms = torch._foreach_norm([module.weight.grad for _, module in layers(model)])
     return torch.stack(norms).tolist()
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """What has weights on the main path, from input to output; projections of skips are aside."""
+    """(name, layer) of convolutions and linear layers outside the skips, from input to output."""
     kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     named = ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
     return [(name, module) for name, module in named if ".skip" not in name]
@@ -170,8 +170,8 @@ class _Run:
         self.gradients: list[dict] = []
 
     def step_function(self):
-        """A function of a batch and the share of the training that is done; it takes one optimiser
-        step and returns the loss before it."""
+        """The function (faces, progress) -> loss, with the arguments of `Task.batch` and
+        `Task.loss`. It takes one optimiser step and returns the loss before that step."""
         compiles = self.settings.compile and device.can_compile(self.device)
         forward = torch.compile(self.model) if compiles else self.model
         dtype = device.autocast_dtype(self.settings.precision, self.device)
@@ -191,7 +191,7 @@ class _Run:
         return step
 
     def rate(self, progress: float) -> float:
-        """The learning rate: constant, or falling to 0 along half a cosine."""
+        """The learning rate: constant, or cosine decay from its full value to 0."""
         if self.settings.schedule == "constant":
             return self.settings.learning_rate
         return self.settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
@@ -212,7 +212,7 @@ class _Run:
         return named | {"generator": self.generator.get_state()}
 
     def facts(self) -> dict:
-        """What the file says of itself: the recipe, what it ran on, and how it went."""
+        """The checkpoint's metadata: recipe, faces, versions, and the record of the training."""
         return {
             "key": self.recipe.key,
             "recipe": self.recipe.as_dict(),
@@ -234,7 +234,7 @@ class _Run:
         state: dict[int, dict] = {number: {} for number in range(len(parameters))}
         for name, tensor in weights.nested("adam", tensors).items():
             number, moment = name.split(".")
-            if tensor.ndim:  # fused Adam reads memory as it lies: moments must lie as the weights
+            if tensor.ndim:  # fused Adam needs moments in the memory layout of the weights
                 tensor = torch.empty_like(parameters[int(number)]).copy_(tensor)
             state[int(number)][moment] = tensor
         groups = self.optimiser.state_dict()["param_groups"]
