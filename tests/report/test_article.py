@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -196,3 +198,29 @@ def test_it_cites_what_the_citation_file_does(soup):
 @pytest.mark.parametrize("page", sorted(config.ROOT.glob("reports/*/index.html")), ids=str)
 def test_committed_front_pages_are_small(page):
     assert page.stat().st_size <= 250_000
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+def test_in_a_browser_the_viewer_starts_and_nothing_is_complained_of(write, tmp_path):
+    with_viewer(write)
+    quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
+    quiet += ["headless", "no-sandbox", "disable-component-update", "disable-sync"]
+    options = [f"--{name}" for name in (*quiet, "enable-logging=stderr", "dump-dom")]
+    options.append(f"--user-data-dir={tmp_path / 'profile'}")
+    command = [CHROMIUM, *options, (tmp_path / "index.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "CONSOLE" not in done.stderr
+    soup = BeautifulSoup(done.stdout, "html.parser")
+    assert not soup.select_one(".viewer").has_attr("hidden")
+    told = "Mean SSIM over all tested faces: noisy 0.100, <b> 0.400."
+    assert soup.select_one("[role=status]").get_text() == told
+    alts = [image["alt"] for image in soup.select(".pair img")][:2]
+    assert alts == [
+        "Left: Face 1: noisy at noise 0.3, SSIM 0.50",
+        "Right: Face 1: <b> at noise 0.3, SSIM 0.50",
+    ]
+    assert len(soup.select("table.sortable th button")) == 9
