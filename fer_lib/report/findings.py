@@ -39,21 +39,22 @@ def facts(folder: Path) -> dict:
     steps, camera = rows[rows["question"] == "RQ2"], rows["protocol"].iloc[-1]
     here = noise[noise["protocol"] == camera].groupby("at", sort=False)
     untouched = read(folder, "autoencoder").query(f"method == 'noisy' and protocol == {camera!r}")
-    better, cases = (noise["lo"] > 0).groupby(noise["baseline"]).sum(), len(noise) // 2
+    noisy, blur = (noise[noise["baseline"] == name] for name in ("noisy", "blur"))
+    better = {"noisy": (noisy["lo"] > 0).sum(), "blur": (blur["lo"] > 0).sum()}
     worse, gap = (steps["hi"] < 0).sum(), (found["code"] - found["printed"]).abs()
     ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
     chips = {
-        "RQ1": _chip(better.sum(), 2 * cases),
+        "RQ1": _chip(sum(better.values()), 2 * len(blur)),
         "RQ2": _chip(worse, len(steps)),
         "table I": "explained" if gap.max() <= SAME else "undecided",
     }
-    numbers = {"cases": cases, "worse": worse, "steps": len(steps)}
+    numbers = {"cases": len(blur), "worse": worse, "steps": len(steps)}
     numbers |= {"found": len(found), "gap": gap.mean(), "figure_4": paper.FIGURE_4[-1]}
     return {
         **numbers,
         "camera": camera,
-        "better": better.to_dict(),
-        "blurred": (noise[noise["baseline"] == "blur"]["hi"] < 0).sum(),
+        "better": better,
+        "blurred": (blur["hi"] < 0).sum(),
         "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
         "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
         "losses": steps[steps["protocol"] == camera].to_dict("records"),
