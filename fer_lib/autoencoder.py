@@ -6,14 +6,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fer_lib.config import ModelConfig
 
-#: Channels at width 1: (block in, block out, strided out) of the encoder's four stages.
+#: Channels at width 1 of the encoder's stages: block in, block out, strided convolution out.
 ENCODER = ((3, 32, 64), (64, 128, 256), (256, 512, 1024), (1024, 2048, 4096))
-#: (in, out, stride) of the decoder's six transposed convolutions.
+#: (channels in, channels out, stride) of the decoder's six transposed convolutions.
 DECODER = (
     *((4096, 2048, 2), (2048, 1024, 2), (1024, 512, 2)),
     *((512, 256, 2), (256, 64, 1), (64, 3, 1)),
 )
-#: The same of the authors' first network.
+#: The eight transposed convolutions of the authors' first network, in the same form.
 EARLY_DECODER = (
     *((4096, 2048, 2), (2048, 1024, 1), (1024, 512, 2), (512, 256, 1)),
     *((256, 128, 2), (128, 64, 1), (64, 32, 2), (32, 3, 1)),
@@ -25,8 +25,8 @@ class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norms and ReLUs, plus the projected input (He et al. 2016).
 
     The input is projected by a 1x1 convolution because the channel counts differ. With
-    `residual=False` the addition is left out and nothing else changes: the projection's weights
-    are drawn aside, so both variants start from the same values in every layer that they share.
+    `residual=False` only the addition is left out. The projection's weights are drawn from a copy
+    of the random state, so both variants start with equal weights in all layers that they share.
     """
 
     def __init__(self, inputs: int, outputs: int, config: ModelConfig):
@@ -53,7 +53,7 @@ def _projection(inputs: int, outputs: int, config: ModelConfig) -> nn.Module:
 class CAE(nn.Module):
     """Convolutional autoencoder: (N, 3, 96, 96) in [-1, 1] -> the same shape.
 
-    The code has 6 x 6 x 4096 numbers at width 1, 5.3 times as many as the input.
+    The latent code has 4096 x 6 x 6 values at width 1, 5.3 times as many as the input.
     """
 
     def __init__(self, config: ModelConfig):
@@ -87,7 +87,7 @@ class CAE(nn.Module):
             yield ACTIVATIONS[self.config.output if ends else "relu"]()
 
     def _channels(self, count: int) -> int:
-        """Channels after scaling by the width; the image's own three stay."""
+        """The channel count scaled by the width; the three channels of an image stay three."""
         return count if count == 3 else max(1, round(count * self.config.width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -95,8 +95,8 @@ class CAE(nn.Module):
 
 
 def build(config: ModelConfig, seed: int) -> CAE:
-    """A freshly initialised network; the same seed gives the same weights and leaves the global
-    random state as it was."""
+    """A newly initialised network; the same seed gives the same weights. The global random state is
+    not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CAE(config)
@@ -105,9 +105,9 @@ def build(config: ModelConfig, seed: int) -> CAE:
 def describe(config: ModelConfig, size: int = 96) -> list[dict]:
     """The layer table: one row per layer with weights, in order of execution.
 
-    `output` is channels x height x width, `parameters` includes biases, and `macs` counts the
-    multiply-accumulates of one forward pass of one image (2 FLOPs each; batch norms count none,
-    being foldable). Runs on torch's meta device: width 1 costs no memory.
+    `output` is channels x height x width, and `parameters` includes biases. `macs` counts the
+    multiply-accumulate operations (2 FLOPs each) in the forward pass of one image. Batch norms
+    count 0, as they can be folded. Runs on torch's meta device: width 1 needs no memory.
     """
     with torch.device("meta"):
         model = CAE(config).eval()

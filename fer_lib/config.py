@@ -1,7 +1,7 @@
-"""Profiles, frozen settings, every path of the project, and recipes: what decides a training.
+"""Profiles, frozen settings, every path of the project, and recipes, which determine a training.
 
-This module knows about nothing else in `fer_lib` and imports neither numpy nor torch, so that the
-command line can plan a run in a fraction of a second.
+This module imports nothing else of `fer_lib`, and neither numpy nor torch. So the command line can
+plan a run in a fraction of a second.
 """
 
 import dataclasses
@@ -16,36 +16,36 @@ NOTEBOOKS = ROOT / "notebooks"
 REPORTS = Path(os.environ.get("FER_REPORTS") or ROOT / "reports").resolve()
 #: Decoded data, checkpoints, executed notebooks: all of it can be deleted and made again.
 WORK = Path(os.environ.get("FER_WORK") or ROOT / "work").resolve()
-#: Of what the core computes for the chapters: raised when a table of theirs changes by it.
+#: Version of the core's results: raised when its code changes a table of any chapter.
 VERSION = 2
-#: Of the rule that splits a data set (docs/protocol.md): raised when another split comes out.
+#: Version of the rule that splits a data set (docs/protocol.md): raised when the split changes.
 SPLIT_VERSION = 1
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave; the message is one line: what, where, what to do."""
+    """A mistake in the user's input; the message is one line: what, where, what to do."""
 
 
 def one_of(what: str, value: str, known) -> None:
-    """Raise UserError, listing the known ones, unless `value` is one of `known`."""
+    """Raise UserError, which lists `known`, unless `value` is one of them."""
     if value not in known:
         raise UserError(f"unknown {what} {value!r}: choose one of {', '.join(known)}")
 
 
-# A default below never changes its meaning: keys of trainings leave defaults out (see `Recipe`).
+# Never change a default below, or what it does: the keys of trainings leave it out (see `Recipe`).
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The paper's network (section "Model"). Where the paper is silent the choice has a name here.
+    """The paper's network (section "Model"). What the paper leaves open is a setting here.
 
-    width: factor on every channel count; 1 is the paper's 243.6 M parameters. blocks: False is the
-    authors' first network (aced6371), with one convolution in place of each residual block and a
-    decoder of eight layers. residual, norms: False removes the four skip connections (paper, figure
-    5), or the batch norms of the blocks' main path, and nothing else. projection: of the skip to
-    the block's channels; a 1x1 convolution, or one with a batch norm. code: after the encoder's
-    last convolution, "relu" or "identity". output: the last layer, "tanh" with the data's own range
-    [-1, 1], or "sigmoid" with [0, 1].
+    width: factor on every channel count; 1 gives the paper's 243.6 M parameters. blocks: False is
+    the authors' first network (commit aced6371), with one convolution in place of each residual
+    block and a decoder of eight layers. residual: False removes only the four skip connections
+    (paper, figure 5). norms: False removes only the batch norms of the blocks' main path.
+    projection: of the skip, a 1x1 convolution ("conv") or one with a batch norm ("conv_norm").
+    code: activation after the encoder's last convolution, "relu" or "identity". output: the last
+    activation, "tanh" with the range of the data, [-1, 1], or "sigmoid" with [0, 1].
     """
 
     width: float = 1.0
@@ -68,10 +68,10 @@ _AS_RUN = ModelConfig(projection="conv_norm", code="identity", output="sigmoid")
 _MATCHED = replace(_AS_RUN, output="tanh")
 _BARE = {"norms": False, "projection": "conv"}
 NETWORKS = {
-    # The paper's network as its authors' code has it, and with nothing changed but the output.
+    # The paper's network as in its authors' code, and the same with only the output changed.
     "as-run": _AS_RUN,
     "range-matched": _MATCHED,
-    # Of both without the additions, without all batch norms, or without either (chapter 3).
+    # Both without skip connections, without any batch norm, or without either (chapter 3).
     "as-run-plain": replace(_AS_RUN, residual=False),
     "as-run-no-norms": replace(_AS_RUN, **_BARE),
     "as-run-bare": replace(_AS_RUN, residual=False, **_BARE),
@@ -80,7 +80,7 @@ NETWORKS = {
     "range-matched-bare": replace(_MATCHED, residual=False, **_BARE),
     # The authors' first network: figure 5.
     "early": ModelConfig(blocks=False, output="sigmoid"),
-    # As the paper's words were read before the authors' code was known, and its ablation.
+    # Our reading of the paper before we knew the authors' code, and its ablation.
     "cae": ModelConfig(),
     "cae-plain": ModelConfig(residual=False),
 }
@@ -90,14 +90,14 @@ VARIANTS = ("cae", "cae-plain")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The training (paper, section "Training").
+    """Settings of a training (paper, section "Training").
 
     augmented: random flips, and rotations by up to 10 degrees (paper, section "Data"). precision:
-    "auto" is bfloat16 autocast where the hardware multiplies it, else float32. compile: by
-    torch.compile; pays off in long trainings. gradient_epochs: epochs in which each layer's
-    gradient norm is recorded. schedule: of the learning rate, "constant" or "cosine", which ends at
-    0. epoch_images: so many of all images an epoch draws; None for all. threads: on a CPU; 1 for
-    small trainings, which run side by side, 0 for all that there are.
+    "auto" is bfloat16 autocast where the hardware multiplies bfloat16, else float32. compile: use
+    torch.compile; pays off in long trainings. gradient_epochs: number of first epochs in which each
+    layer's gradient norm is recorded. schedule: of the learning rate, "constant" or "cosine", which
+    ends at 0. epoch_images: number of images drawn for each epoch, None for all. threads: of a CPU;
+    1 for small trainings, which run in parallel, 0 for torch's default.
     """
 
     epochs: int = 30
@@ -122,9 +122,9 @@ class TrainConfig:
 class Part:
     """Which faces of a data set a training learns from; `Study.images` finds them.
 
-    data: the set's checksum. name: "paper" (the paper's sample) or "learning", of the split with
-    the declared `version`; "sample" or "untested", of the random split before it, version 0.
-    train, test: sizes of the sample, None for all. count: so many of the part, evenly spaced.
+    data: the set's checksum. name: "paper" (the paper's sample) or "learning" in the split with the
+    current `version`, "sample" or "untested" in the earlier random split, version 0. train, test:
+    sizes of the sample, None for all. count: use only this many faces, evenly spaced.
     """
 
     data: str
@@ -138,12 +138,12 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides a training, as plain values.
+    """All that determines a training, as plain values.
 
-    task: what is learnt. version: of the code that does it, declared beside its plan and raised
-    when the same settings train another network: tests/test_golden.py says when. network: its name
-    in tables. model: the network's settings, a frozen dataclass of plain values. start: the
-    training whose weights it starts from (a warm start).
+    task: what is learnt. version: of the task's code, declared beside its plan. It is raised when
+    the same settings give another network, which tests/test_golden.py detects. network: its name in
+    tables. model: the network's settings, a frozen dataclass of plain values. start: the recipe of
+    the training whose weights it starts from (a warm start).
     """
 
     task: str
@@ -159,15 +159,15 @@ class Recipe:
     def key(self) -> str:
         """NETWORK-HASH: the name under which the training is kept.
 
-        A value that is its setting's default does not count: a setting that comes later, whose
-        default is what was done before, loses no training.
+        The hash ignores settings at their defaults, except `version`. So a new setting whose
+        default is the old behaviour changes no key, and no training is lost.
         """
         text = json.dumps(_chosen(self), sort_keys=True)
         return f"{self.network}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
     def stages(self) -> tuple["Recipe", ...]:
-        """The trainings that it starts from, the first one first, and itself."""
+        """The recipes of the trainings that it starts from, earliest first, then itself."""
         return (*(self.start.stages if self.start else ()), self)
 
     def as_dict(self) -> dict:
@@ -176,7 +176,7 @@ class Recipe:
 
 
 def _chosen(value):
-    """A dataclass as a dict of the fields that are not at their defaults; plain values as is."""
+    """A dataclass as a dict of its `version` and fields not at their defaults; others unchanged."""
     if not dataclasses.is_dataclass(value):
         return value
     fields = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
@@ -185,12 +185,12 @@ def _chosen(value):
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One run of the study, as far as all chapters share it; each wing has settings of its own.
+    """The settings of a run that all chapters share; `audit` and `methods` have further settings.
 
-    width: of the paper's network. training: of it. seed: drives the split, the noise and, counting
-    up from it, the trainings. seeds: trainings of each network. train_images, test_images: sizes of
-    the paper's sample; None takes every image, one fifth of them to test. levels: the noise factors
-    of the paper's tables I and II. resamples: of means of ten images.
+    width, training: of the paper's network. seed: of the split, the noise and the first training;
+    later ones count up from it. seeds: trainings of each network. train_images, test_images: sizes
+    of the paper's sample; None takes every image, one fifth of them for testing. levels: the noise
+    factors of tables I and II. resamples: random draws of images for chapter 5's intervals.
     """
 
     profile: str
@@ -208,24 +208,24 @@ class Config:
         return range(self.seed, self.seed + self.seeds)
 
     def model(self, network: str, width: float | None = None) -> ModelConfig:
-        """The settings of the paper's network by its name, at the profile's width or another."""
+        """The settings of one of NETWORKS, at `width` or else at the profile's width."""
         one_of("network", network, NETWORKS)
         return replace(NETWORKS[network], width=self.width if width is None else width)
 
     def part(self, data: str, name: str, *, version: int = SPLIT_VERSION, count=None) -> Part:
-        """A part of the data set with the checksum `data`, sized as this run has it."""
+        """A part of the data set with the checksum `data`, with the sample sizes of this run."""
         sizes = {"train": self.train_images, "test": self.test_images}
         return Part(data=data, name=name, version=version, seed=self.seed, count=count, **sizes)
 
 
-#: Of the task "reconstruction".
+#: Version of the task "reconstruction".
 RECONSTRUCTION = 1
 
 
 def reconstruction(
     settings: Config, part: Part, network: str, seed: int, *, width: float | None = None, **changes
 ) -> Recipe:
-    """The recipe that trains one of NETWORKS to give back its input; `changes` to the training."""
+    """The recipe that trains one of NETWORKS to reproduce its input; changes: of `TrainConfig`."""
     return Recipe(
         task="reconstruction",
         version=RECONSTRUCTION,
@@ -238,7 +238,7 @@ def reconstruction(
 
 
 def recipes(settings: Config, data: str) -> list[Recipe]:
-    """The trainings of chapters 2 to 4, on the data set with the checksum `data`."""
+    """The recipes of chapters 2 to 4, on the data set with the checksum `data`."""
     part = settings.part(data, "sample", version=0)
     seeds = settings.training_seeds
     return [reconstruction(settings, part, name, seed) for name in VARIANTS for seed in seeds]
@@ -256,8 +256,8 @@ PROFILES = {
         seeds=2,
         resamples=200,
     ),
-    # A short training needs a larger step: the only setting in which `quick` leaves the paper
-    # besides its size.
+    # A short training needs a larger learning rate. Otherwise `quick` differs from the paper only
+    # in its size.
     "quick": Config(
         profile="quick",
         width=1 / 16,
@@ -272,9 +272,9 @@ PROFILES = {
 
 
 def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
-    """The settings of a profile; `seeds` trainings of each network, 0 for the profile's own number.
+    """The settings of a profile; seeds: trainings of each network, 0 for the profile's number.
 
-    Raises UserError for an unknown profile, naming the known ones, or a negative number.
+    Raises UserError for an unknown profile, listing the known ones, or for a negative number.
     """
     one_of("profile", profile, PROFILES)
     if seed < 0 or seeds < 0:

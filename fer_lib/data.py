@@ -104,7 +104,7 @@ def groups(faces: Faces) -> np.ndarray:
 
 
 def has_twin(pairs: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Mask (N,) of the images with a twin in the mask `among` (N,); pairs: positions (m, 2)."""
+    """Mask (N,) of images that have a twin in the mask `among` (N,); pairs: positions (m, 2)."""
     near = np.zeros(len(among), dtype=bool)
     near[pairs[:, ::-1][among[pairs]]] = True
     return near
@@ -126,7 +126,7 @@ def parts(faces: Faces) -> pd.DataFrame:
 
 
 def _drawn_parts(faces: Faces) -> list[str]:
-    """The part of each image: a random tenth of the groups (1 or more) "test", one "validation"."""
+    """Parts drawn by group: a tenth (at least one) test, a tenth validation, the rest learning."""
     belongs = groups(faces)
     shuffled = np.random.default_rng(SPLIT_VERSION).permutation(np.unique(belongs))
     tenth = max(1, len(shuffled) // 10)

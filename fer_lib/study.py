@@ -1,4 +1,4 @@
-"""One run of the study: its settings, its faces, and the files through which chapters speak."""
+"""One run of the study: its settings, its faces, and the files that chapters write and read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from fer_lib.training import Trained
 
 @dataclass(frozen=True)
 class Study:
-    """What a notebook opens first. `folder` is the run's report, `work` its ignored counterpart."""
+    """What a notebook opens first. folder: the run's report. work: its files that git ignores."""
 
     settings: Config
     faces: data.Faces
@@ -37,10 +37,10 @@ class Study:
         return pd.read_csv(path, keep_default_na=False)
 
     def show(self, figure: Figure, name: str, *, alt: str, caption: str) -> None:
-        """Save `figure` as figures/NAME.png and show those same bytes in the notebook.
+        """Save `figure` as figures/NAME.png and show the same file in the notebook.
 
-        alt: what the figure says, for those who cannot see it. caption: below the figure;
-        markdown, so $maths$ works. Both travel in the output's metadata.
+        alt: a description for readers who cannot see the figure. caption: text below the figure,
+        in Markdown with $maths$. Both are stored in the output's metadata.
         """
         png, width = plots.png(figure)
         with files.replacing(self.folder / "figures" / f"{name}.png") as temporary:
@@ -53,7 +53,7 @@ class Study:
         return self._at(self._positions(name))
 
     def untested(self) -> np.ndarray:
-        """Every image (n, 48, 48) that is not in the test set, nor a copy of one in it."""
+        """Every image (n, 48, 48) that shares no person or exact copy with the test set."""
         return data.untested(self.faces, self._positions("test"))
 
     def _positions(self, side: str) -> np.ndarray:
@@ -70,7 +70,7 @@ class Study:
     def images(self, part: Part) -> np.ndarray:
         """The faces, uint8 (n, 48, 48), that a training of `part` learns from.
 
-        Raises UserError for a part that is not of this study's data.
+        Raises UserError for an unknown part or one of another data set.
         """
         if part.data != self.faces.checksum:
             raise config.UserError(f"part {part.name!r} is of other faces: open those faces' study")
@@ -85,7 +85,7 @@ class Study:
             return self._at(sample.index[sample["side"] == "train"])[0]
         if (part.name, part.version) == ("learning", config.SPLIT_VERSION):
             return self.faces.images[data.parts(self.faces)["part"] == "learning"]
-        if part.version == 0:  # the random split before it, drawn: no training waits for chapter 1
+        if part.version == 0:  # drawn, not read from split.csv: no training waits for chapter 1
             split = data.split(self.faces, part.train, part.test, part.seed)
             train, test = (split.index[split["side"] == side] for side in ("train", "test"))
             if part.name == "sample":
@@ -101,23 +101,23 @@ class Study:
         return self._at(sample.index[sample["side"] == side])
 
     def validation(self, count: int = 64) -> tuple[np.ndarray, np.ndarray]:
-        """So many validation faces (n, 48, 48), evenly spaced, and their ids: to choose on."""
+        """Up to `count` validation faces (n, 48, 48), evenly spaced, and their ids; for tuning."""
         places = np.flatnonzero(data.parts(self.faces)["part"] == "validation")
         some = np.linspace(0, len(places), min(count, len(places)), endpoint=False).astype(int)
         images, rows = self._at(places[some])
         return images, rows["id"].to_numpy()
 
     def trained(self, network: str, seed: int, width: float | None = None) -> Trained:
-        """One of the paper's networks, trained on the old sample now unless it was before.
+        """One of NETWORKS: loaded, or trained now on the training side of the split of version 0.
 
-        width: other than the profile's own.
+        width: None for the profile's width.
         """
         part = self.part("sample", version=0)
         recipe = config.reconstruction(self.settings, part, network, seed, width=width)
         return self.reconstruct(recipe)
 
     def reconstruct(self, recipe: Recipe) -> Trained:
-        """The training of a recipe with the task "reconstruction", now unless it was before."""
+        """The training of a recipe with the task "reconstruction": loaded, or trained now."""
         return self.fit(training.Reconstruction(recipe.model, recipe.training.augmented), recipe)
 
     def fit(self, task: training.Task, recipe: Recipe, start: Trained | None = None) -> Trained:

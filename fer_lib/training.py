@@ -62,8 +62,8 @@ class Trained:
 
     history: one dict per epoch: epoch, train_loss (mean over its images), seconds.
     gradients: one dict per epoch and layer: epoch, layer, depth, norm (mean over the steps).
-    key: that of the recipe. elsewhere: for a published training, the precision and
-    package versions that differ from those here; "" if none do.
+    key: that of the recipe. elsewhere: for a published training, the precision and package
+    versions that differ from those here; "" if none do.
     """
 
     model: nn.Module

@@ -1,4 +1,4 @@
-"""The criteria of the study and their verdicts: what the README or a claim quotes is decided here.
+"""The criteria of the study and their verdicts, which the README and docs/claims.md quote.
 
 Every difference is over all trainings and images at once, with the interval of `stats.difference`.
 """
@@ -11,10 +11,10 @@ import pandas as pd
 from fer_lib import stats
 from fer_lib.stats import matrix
 
-#: The sign of a better score. PSNR is not among them: it is infinite where nothing is wrong.
+#: The sign of an improvement. PSNR is left out: it is infinite for a perfect output.
 BETTER = {"ssim": 1, "mse": -1}
 COLUMNS = ["question", "protocol", "metric", "baseline", "at", "difference", "lo", "hi", "verdict"]
-#: What is asked, by baseline.
+#: The question that is asked, by baseline.
 ASKED = {
     "noisy": "better than doing nothing",
     "blur": "better than one Gaussian blur",
@@ -24,14 +24,14 @@ ONE_TRAINING = "One training: the intervals leave out what training varies."
 
 
 def p_text(p: float) -> str:
-    """A p-value in words: far tails are not known to their digits."""
+    """A p-value as text, without digits where it is too small for them to be reliable."""
     return "p < 1e-6" if p < 1e-6 else f"p = {p:.2g}"
 
 
 def answers(
     scores: pd.DataFrame, method: str, baselines: Sequence[str] = ("noisy",)
 ) -> pd.DataFrame:
-    """`rq1` over each of the baselines and `rq2`, in all metrics."""
+    """The tables of `rq1`, against each baseline, and of `rq2`, in all metrics of BETTER."""
     parts = [rq1(scores, method, over=name, metric=m) for name in baselines for m in BETTER]
     return pd.concat([*parts, *(rq2(scores, method, metric=m) for m in BETTER)], ignore_index=True)
 
@@ -39,11 +39,11 @@ def answers(
 def rq1(
     scores: pd.DataFrame, method: str, *, over: str = "noisy", metric: str = "ssim"
 ) -> pd.DataFrame:
-    """Is `method` effective? At a level, if it scores better than the method `over`; harmful if
-    worse; undecided unless the 95% interval of the paired difference is clear of zero.
+    """Is `method` effective? "effective" if it scores better than the baseline `over`, "harmful" if
+    worse, "undecided" if the 95% interval of the paired difference contains 0.
 
-    scores: as `evaluation.score` returns them. Returns a table of COLUMNS, one row a protocol and
-    level; the difference is of `metric`, method minus baseline.
+    scores: as `evaluation.score` returns them. Returns a table with COLUMNS, one row per protocol
+    and level; `difference` is `metric` of the method minus that of the baseline.
     """
     rows = []
     for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
@@ -54,11 +54,11 @@ def rq1(
 
 
 def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFrame:
-    """Does the level matter? It does where `method` scores worse, or better, at a level than at the
-    one below; undecided unless the interval of the paired difference is clear of zero.
+    """Does the level matter? "worse" or "better" is the score of `method` at a level compared with
+    the next lower level, "undecided" if the 95% interval of the paired difference contains 0.
 
-    Returns a table of COLUMNS, one row a protocol and pair of neighbouring levels; the difference
-    is of `metric`, higher level minus lower; the baseline is empty.
+    Returns a table with COLUMNS, one row per protocol and pair of neighbouring levels. `difference`
+    is `metric` at the higher level minus that at the lower one; the baseline is empty.
     """
     rows = []
     for protocol, group in scores.groupby("protocol", sort=False):
@@ -76,14 +76,14 @@ def _row(question, protocol, metric, baseline, at, ours, theirs, words) -> tuple
 
 
 def sentences(answers: pd.DataFrame, metric: str = "ssim") -> list[str]:
-    """What `answers` says by one metric, in Markdown, a line for each question and baseline."""
+    """The verdicts of `answers` by one metric, in Markdown: a line per question and baseline."""
     chosen = answers[answers["metric"] == metric]
     groups = chosen.groupby(["question", "baseline"], sort=False)
     return [f"**{name}** ({ASKED[over]}): {_by_protocol(rows)}." for (name, over), rows in groups]
 
 
 def by_network(answers: pd.DataFrame) -> list[str]:
-    """`sentences` of each network, by each metric; `answers` have a column `network` too."""
+    """`sentences` of each network, by each metric; `answers` has the extra column `network`."""
     groups = answers.groupby(["network", "metric"], sort=False)
     return [
         f"*{network}*, by {metric.upper()}: {line}"
@@ -93,7 +93,7 @@ def by_network(answers: pd.DataFrame) -> list[str]:
 
 
 def _by_protocol(rows: pd.DataFrame) -> str:
-    """The verdicts of one question; protocols with the same ones are named together."""
+    """The verdicts on one question as text; protocols with the same verdicts share a clause."""
     same = {}
     for protocol, verdicts in rows.groupby("protocol", sort=False):
         parts = verdicts.groupby("verdict", sort=False)["at"].agg(", ".join)
