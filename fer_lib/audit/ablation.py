@@ -1,4 +1,4 @@
-"""What the additions of the residual blocks do: the criteria of chapter 3."""
+"""What the additions (skip connections) of the residual blocks do: the criteria of chapter 3."""
 
 import numpy as np
 import pandas as pd
@@ -7,17 +7,17 @@ from fer_lib import stats
 from fer_lib.config import VARIANTS
 from fer_lib.stats import matrix
 
-#: Times by which the first layers' gradients must be smaller before they count as vanished.
+#: Gradients count as vanished if those of the first layers are at least this factor smaller.
 VANISHED = 10
 
 
 def decide(
     scores: pd.DataFrame, history: pd.DataFrame, gradients: pd.DataFrame, constant: float
 ) -> pd.DataFrame:
-    """What the additions do, by the criteria of chapter 3: quantity, value, lo, hi, verdict.
+    """Apply the criteria of chapter 3. Returns a table: quantity, value, lo, hi, verdict.
 
     scores: of both `VARIANTS` on clean test faces, as `evaluation.score` returns them. history,
-    gradients: of their trainings. constant: the loss of the best output that ignores its input.
+    gradients: of their trainings. constant: the training loss of the best constant image.
     """
     complete, plain = VARIANTS
     gap = stats.difference(*(matrix(scores, "mse", method=name) for name in (plain, complete)))
@@ -37,10 +37,10 @@ def decide(
 
 
 def input_share(gradients: pd.DataFrame) -> pd.Series:
-    """Of each network, the gradient norm of the first two layers over that of the last two.
+    """For each network, the gradient norm of the first two layers divided by that of the last two.
 
-    Geometric means over layers and seeds, in the first epoch. gradients: model, seed, epoch, depth
-    (from 1) and norm.
+    Both are geometric means over layers and seeds, in the first epoch. gradients: a table with
+    model, seed, epoch, depth (from 1) and norm.
     """
     first = gradients[gradients["epoch"] == 1]
     ends = first["depth"] <= 2, first["depth"] > first["depth"].max() - 2

@@ -1,4 +1,4 @@
-"""What chapter 5 says in sentences, each number of them read from its tables."""
+"""The findings of chapter 5 as sentences, with our numbers read from its tables."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,18 +11,18 @@ CODE_BATCHES = 16
 
 
 def answer(dataset: str, tables: Path) -> list[str]:
-    """`headline` on the paper's data set, a banner on any other (`dataset`: its `Faces.name`)."""
+    """`headline` for the paper's data set, a banner for any other; dataset: its `Faces.name`."""
     caveat = paper.caveat(dataset)
     return [caveat] if caveat else headline(tables)
 
 
 def headline(tables: Path) -> list[str]:
-    """The finding, as Markdown sentences, from four tables of chapter 5 in the folder `tables`."""
+    """The findings as Markdown sentences, from four tables of chapter 5 in the folder `tables`."""
     names = ("paper_figures", "as_run", "as_run_losses", "ladder")
     printed, runs, losses, ladder = (pd.read_csv(tables / f"{name}.csv") for name in names)
     same = printed[printed["id"] >= 0]
     gap = (same["code"] - same["printed"]).abs()
-    start = runs.iloc[0]  # of the first network, without noise
+    start = runs.iloc[0]  # the first network, without noise
     first = runs[runs["label"] == start["label"]]
     last = losses[losses["label"] == start["label"]].iloc[-1]
     wanted = first["level"].map(paper.SSIM)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from fer_lib import paper
 from fer_lib.tools.plots import legend, line, panels, spread
 
-#: Of the noise factors, from none to strong, with marks that tell them apart without colour.
+#: Colours of the noise factors, weakest first, and marks that distinguish them without colour.
 LEVELS = ("#440154", "#31688E", "#2A9D6B", "#B8860B")
 MARKS = "osD^"
 NETWORKS = ("#0072B2", "#56B4E9", "#D55E00", "#CC79A7")
@@ -20,9 +20,9 @@ WAYS = {"cumulative": "one after the other, from the top", "alone": "each alone"
 
 
 def readings(table: pd.DataFrame) -> Figure:
-    """Each printed SSIM of table I beside two readings of it, measured in the paper's own figures.
+    """Each SSIM printed in table I against two readings of it, measured in the paper's figures.
 
-    table: the rows of docs/paper_figures.csv that have an id.
+    table: the rows of docs/paper_figures.csv with an id of 0 or more (faces found in FER+).
     """
     figure, axes = panels(2, 2, 4.9, sharex=True)
     figure.set_figwidth(9)
@@ -40,10 +40,10 @@ def readings(table: pd.DataFrame) -> Figure:
 
 
 def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Figure:
-    """Training losses, a colour a label and a line a seed, over curves that the paper prints.
+    """Training losses, one colour per label and one line per seed, with the paper's printed curves.
 
-    history: label, seed, epoch, train_loss. bounds: "floor", the lowest that a sigmoid can reach,
-    and perhaps "constant", of the best constant image. printed: a loss an epoch, by label.
+    history: label, seed, epoch, train_loss. bounds: the losses "floor", the lowest for a sigmoid,
+    and optionally "constant", of the best constant image. printed: by label, one loss per epoch.
     """
     figure, axis = plt.subplots(figsize=(8, 4.4), layout="constrained")
     for (label, rows), colour in zip(history.groupby("label", sort=False), NETWORKS, strict=False):
@@ -64,9 +64,9 @@ def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Fi
 
 
 def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
-    """Tables I and II beside the paper's, with single images behind the means of table I.
+    """Our tables I and II beside the paper's, with single images behind the means of table I.
 
-    table: label and the columns of `procedure.summarise`. scores: of `procedure.score`, its first.
+    table: label and the columns of `procedure.summarise`. scores: `procedure.score`, first label.
     """
     figure, axes = panels(2, 2, 4.6, sharey=False)
     single = dict(tuple(scores.groupby("level")["ssim"]))
@@ -91,7 +91,7 @@ def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
 
 def ladder(table: pd.DataFrame) -> Figure:
-    """From the printed number to the honest one, a row a rung. table: of `procedure.ladder`."""
+    """From the printed number to the honest one, one row per rung; table: `procedure.ladder`."""
     counts = table.groupby("way", sort=False)["rung"].nunique()
     figure, axes = panels(4, 2, 3.7, sharex="col", sharey="row", height_ratios=counts)
     for (left, right), way in zip(axes.reshape(-1, 2), counts.index, strict=True):
@@ -108,7 +108,7 @@ def ladder(table: pd.DataFrame) -> Figure:
 
 
 def _rungs(axis: plt.Axes, rows: pd.DataFrame, metric: str, printed: dict) -> None:
-    """A line a noise factor through all rungs, the printed numbers hollow beside the first."""
+    """One line per noise factor through all rungs; hollow marks at the top: printed numbers."""
     for place, (level, group) in enumerate(rows.groupby("level")):
         y = np.arange(len(group)) + 0.17 * (place - 1.5)
         style = {"color": LEVELS[place], "fmt": MARKS[place], "ms": 5, "capsize": 2, "lw": 1.2}

@@ -1,6 +1,6 @@
-"""Figure 5: does the authors' first network learn, and what made the later one do so?
+"""Figure 5: does the authors' first network learn, and what makes the later network learn?
 
-Losses and gradients are in tables of `records`.
+`records` makes the tables of losses and gradients.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ LEARNS, MIXED, NOT = "learns", "learns in some trainings", "does not learn"
 
 
 def limits(study: Study) -> dict[str, dict[str, float]]:
-    """What a loss can be compared with, by output layer: `constant`, of the best image that ignores
-    the input, and `floor`, the least that values of the layer's range reach, on the training faces.
+    """Losses on the training faces to compare with, for each output layer: `constant`, of the best
+    constant image, and `floor`, the lowest loss that the layer's range of values allows.
     """
     x = procedure.clean_images(study.paper("train")[0])
     found = {}
@@ -31,8 +31,8 @@ def limits(study: Study) -> dict[str, dict[str, float]]:
 
 
 def records(trained: Sequence[tuple], name: str = "history") -> pd.DataFrame:
-    """One table of a record ("history" or "gradients") of (recipe, `Trained`) pairs, with the
-    label, network, width and seed of each; the first has the learning rate of most."""
+    """One table of the "history" or "gradients" of (recipe, `Trained`) pairs, with label, network,
+    width and seed. Labels name a learning rate only if it differs from that of the first pair."""
     usual = trained[0][0].training.learning_rate
     return pd.concat(
         pd.DataFrame(getattr(run, name)).assign(
@@ -46,11 +46,11 @@ def records(trained: Sequence[tuple], name: str = "history") -> pd.DataFrame:
 
 
 def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> pd.DataFrame:
-    """One row a network and width: what its blocks have, its loss after `epoch` (its last one
-    without) and whether it learns: every training is below the loss of the best constant image.
+    """One row per label and network: the parts of its blocks, its loss after `epoch` (None: the
+    last) and the verdict: "learns" if all its trainings are then below the best constant image.
 
-    loss, lo, hi: mean over `trainings` with Student's 95% interval. learnt: how far the loss is on
-    the way from the constant image to the floor.
+    loss, lo, hi: mean over `trainings` with Student's 95% interval. learnt: 0 if the loss is that
+    of the constant image, 1 if it is the floor, linear in between.
     """
     rows = []
     for (label, network), runs in history.groupby(["label", "network"], sort=False):
@@ -81,20 +81,20 @@ def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> 
 
 
 def verdict(final: np.ndarray, constant: float) -> str:
-    """Whether trainings that end with the losses `final` have learnt more than a constant image."""
+    """Whether all, some or none of the losses `final` are below that of the constant image."""
     below = final < constant * (1 - stats.ROUNDING)
     return LEARNS if below.all() else MIXED if below.any() else NOT
 
 
 def reproduced(first: str, block: str) -> str:
-    """The verdict on figure 5, of the two networks' verdicts."""
+    """The verdict on figure 5, from those on the first network and on the one with blocks."""
     same = first == NOT and block == LEARNS
     return "figure 5 is reproduced" if same else "figure 5 is not reproduced"
 
 
 def cause(cells: pd.DataFrame) -> str:
-    """What of a residual block makes a sigmoid network learn, by `summarise` of its cells: the part
-    without which it does not learn while it does without the other."""
+    """Which part of the residual blocks a sigmoid network needs to learn: the one without which it
+    does not learn, while it learns without the other. cells: `summarise` of the ablation."""
     sigmoid = cells[cells["output"] == "sigmoid"].set_index("network")["verdict"]
     alone = {"its batch norms": "as-run-no-norms", "its additions": "as-run-plain"}
     stuck = [part for part, network in alone.items() if sigmoid.get(network) == NOT]
@@ -104,8 +104,8 @@ def cause(cells: pd.DataFrame) -> str:
 
 
 def answer(table: pd.DataFrame, cells: pd.DataFrame, gradients: pd.DataFrame) -> str:
-    """What figure 5 comes to, as Markdown: of `summarise` of both networks (the main pair first),
-    of the cells, and of the main pair's gradients."""
+    """The finding on figure 5, as Markdown. table: `summarise` of both networks, the main pair
+    first. cells: as in `cause`. gradients: `records` of the main pair."""
     found = table.groupby("network")["verdict"].first()
     share = input_share(gradients.rename(columns={"network": "model"}))
     others = table[(table["network"] == "early")].iloc[1:]

@@ -1,4 +1,4 @@
-"""Which networks chapters 3 and 5 train in each profile. No torch: a run is planned quickly."""
+"""Which networks chapters 3 and 5 train in each profile. No torch, so that planning is quick."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -6,9 +6,9 @@ from fractions import Fraction
 from fer_lib import config
 from fer_lib.config import Config, Recipe
 
-#: Of what this wing computes: raised when a table of chapter 3 or 5 changes by its code.
+#: Version of this folder's results: raised when its code changes a table of chapter 3 or 5.
 VERSION = 2
-#: Faces to train and to test in the authors' code; the paper says 3,200 and 800.
+#: Numbers of training and test faces in the authors' code; the paper says 3,200 and 800.
 CODE_FACES = (4000, 1000)
 #: The learning rate of the authors' first network (aced6371).
 EARLY_RATE = 1e-3
@@ -24,10 +24,10 @@ _WORDS = {"as-run": "as run", "early": "the first network"} | {
 class Arm:
     """A network of `config.NETWORKS` and how it is trained.
 
-    width: None for the profile's own. trainings: so many, from the run's seed up. augmented: with
-    the flips and rotations of the authors' later code (44c4a8a3); "Final Code" (2eefa1ee) has none.
-    epochs, learning_rate: None for the profile's own. sizes: of the sample to train and to test, if
-    not the run's.
+    width, epochs, learning_rate: None for the profile's. trainings: their number; seeds count up
+    from the run's seed. augmented: with flips and rotations, as in the authors' later commit
+    44c4a8a3; their "Final Code" (2eefa1ee) has none. sizes: numbers of training and test faces,
+    None for the run's.
     """
 
     network: str
@@ -43,10 +43,10 @@ class Arm:
 class Plan:
     """What is trained, by the question that it answers.
 
-    tables: chapter 5; the first arm stands for the authors' network, the second is the
-    range-matched one beside it. first, block: the authors' first network, and the one with residual
-    blocks that followed it (figures 5 and 4). other: the same with steps of another size. cells:
-    the latter with parts of its blocks taken away.
+    tables: chapter 5; the first arm is the authors' network, the second the range-matched one.
+    first, block: the authors' first network (figure 5) and the later one with residual blocks
+    (figure 4). other: these two with another width or learning rate. cells: an ablation; parts of
+    the residual blocks are removed.
     """
 
     tables: tuple[Arm, ...] = (Arm(network="as-run"), Arm(network="range-matched"))
@@ -68,7 +68,7 @@ def _cells(*networks: str, **how) -> tuple[Arm, ...]:
     return tuple(Arm(network=f"{name}-{part}", **how) for name in networks for part in _LESS)
 
 
-#: On CPUs, of figure 5: narrow networks, cells for a third of the time.
+#: Figure 5 on CPUs: narrow networks; the cells train for a third of the epochs.
 _NARROW = {"width": 1 / 16, "trainings": 2}
 PLANS: dict[str, Plan] = {
     "smoke": Plan(cells=_cells("as-run")),
@@ -95,7 +95,7 @@ PLANS: dict[str, Plan] = {
 
 
 def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
-    """The trainings of an arm, on the paper's sample of the data set with that checksum."""
+    """The recipes of an arm, on the paper's sample of the data set with the checksum `data`."""
     part = settings.part(data, "paper")
     if arm.sizes:
         part = replace(part, train=arm.sizes[0], test=arm.sizes[1])
@@ -109,15 +109,15 @@ def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
 
 
 def recipes(settings: Config, data: str) -> list[Recipe]:
-    """Every training of chapters 3 and 5, on the data set with that checksum."""
+    """The recipes of this profile's plan, each once, on the data set with the checksum `data`."""
     asked = (trainings(settings, data, arm) for arm in PLANS[settings.profile].arms)
     return list({recipe.key: recipe for part in asked for recipe in part}.values())
 
 
 def label(recipe: Recipe, *, seed: bool = True, usual: float | None = None) -> str:
-    """A training in a legend: "as run, width 1/8"; without its seed, all trainings of a kind.
+    """The label of a training in a legend, such as "as run, width 1/8".
 
-    usual: the learning rate of most; another one is named.
+    seed: False gives one label for all seeds. usual: the learning rate to leave out, None for any.
     """
     width = Fraction(recipe.model.width).limit_denominator(64)
     words = [_WORDS.get(recipe.network, recipe.network), f"width {width}"]

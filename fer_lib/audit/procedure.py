@@ -1,6 +1,6 @@
-"""How the authors' code tests a network, and the same test with each of its slips undone.
+"""How the authors' code tests a network, and the same test with each of its slips corrected.
 
-Implemented from the description in chapter 5, of commit 2eefa1ee of the authors' repository.
+Implemented from chapter 5's description of commit 2eefa1ee in the authors' repository.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from fer_lib.tools.progress import Progress
 
 BATCH = 64  # images of the one batch that the code tests
 TEN = 10  # images in a mean of table I
-#: Clean and noisy images meet the network as they are: (N, 3, 96, 96) in [-1, 1].
+#: The network gets clean and noisy images unchanged: (N, 3, 96, 96) in [-1, 1].
 AS_THEY_ARE = PROTOCOLS["the paper's noise"]
 
 
@@ -26,12 +26,12 @@ AS_THEY_ARE = PROTOCOLS["the paper's noise"]
 class Procedure:
     """How a network is trained and tested. The defaults are the authors' code.
 
-    network: of `config.NETWORKS`; the two differ in the output layer. lowest: noisy images are
-    clamped to [lowest, 1]; clean ones are in [-1, 1]. strength: the noise's standard deviation for
-    factor 1; on images in [-1, 1] it is 2 where the factor is meant for [0, 1]. mixed: the output
-    clamped to [0, 1] is compared with the clean image in [-1, 1], SSIM with a Gaussian window; else
-    both in [0, 1], SSIM with a 7x7 window, as in chapter 4. sampled: SSIM of ten images and MSE of
-    one batch; else of all. divided: the MSE is divided by the number of batches.
+    network: "as-run" or "range-matched" of `config.NETWORKS`; they differ in the output layer.
+    lowest: noisy images are clamped to [lowest, 1]; clean ones are in [-1, 1]. strength: standard
+    deviation of the noise for factor 1, on images in [-1, 1]; 2 if the factor is meant for [0, 1].
+    mixed: SSIM (Gaussian window) compares the output, clamped to [0, 1], with the clean image in
+    [-1, 1]; else both are in [0, 1] (7x7 window), as in chapter 4. sampled: SSIM of ten images and
+    MSE of one batch; else of all. divided: the MSE is divided by the number of batches.
     """
 
     network: str = "as-run"
@@ -42,7 +42,7 @@ class Procedure:
     divided: bool = True
 
 
-#: What is undone, in this order: slips, and one choice (the noise's unit).
+#: The corrections, in this order: of slips, and of one choice (the unit of the noise factor).
 STEPS = {
     "output layer with the images' range": {"network": "range-matched"},
     "noisy image clamped to the images' range": {"lowest": -1.0},
@@ -55,8 +55,8 @@ FIRST = "the authors' code"
 
 
 def rungs() -> list[tuple[str, str, Procedure]]:
-    """(way, rung, procedure): the authors' code, then each step, on top of those before it
-    ("cumulative") and by itself ("alone")."""
+    """Tuples (way, rung, procedure): the authors' code, then each of STEPS. A step comes once with
+    all steps before it ("cumulative") and once by itself ("alone")."""
     changes = {FIRST: {}} | STEPS
     so_far = itertools.accumulate(changes.values(), dict.__or__)
     chain = [("cumulative", name, Procedure(**c)) for name, c in zip(changes, so_far, strict=True)]
@@ -69,12 +69,12 @@ def clean_images(faces: np.ndarray) -> torch.Tensor:
 
 
 def noisy_images(clean: torch.Tensor, procedure: Procedure, level: float, ids, seed: int):
-    """What the network is given: noise on each channel of clean (N, 3, 96, 96), then the clamp."""
+    """The network's input: clean images (N, 3, 96, 96) with noise on each channel, then clamped."""
     return noise.add(clean, procedure.strength * level, ids, seed).clamp(procedure.lowest, 1)
 
 
 def outputs(model: torch.nn.Module, noisy: torch.Tensor) -> torch.Tensor:
-    """The network's outputs in eval mode, (N, 3, 96, 96), not clamped."""
+    """The outputs (N, 3, 96, 96), not clamped, of a network in eval mode."""
     return evaluation.network(model)(noisy, AS_THEY_ARE, 0.0)
 
 
@@ -90,7 +90,7 @@ def compare(output: torch.Tensor, clean: torch.Tensor, procedure: Procedure) -> 
 def score(
     model, faces: np.ndarray, ids, procedure: Procedure, *, levels: Sequence[float], seed: int
 ) -> pd.DataFrame:
-    """One row a level and face, uint8 (N, 48, 48): level, id, ssim, mse (not divided)."""
+    """One row per level and face: level, id, ssim, mse (not divided); faces: uint8 (N, 48, 48)."""
     clean, tables = clean_images(faces), []
     for level in levels:
         output = outputs(model, noisy_images(clean, procedure, level, ids, seed))
@@ -99,11 +99,11 @@ def score(
 
 
 def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.DataFrame:
-    """One row a level: ssim and mse over all images of `score`, with 95% intervals (_lo, _hi), and
-    `batches`, the number that the MSE was divided by.
+    """One row per level: mean ssim and mse of all images of `score`, with 95% intervals (_lo, _hi),
+    and `batches`, the number that the MSE was divided by.
 
-    The interval is what the procedure's own sample leaves open: of the mean of ten images for SSIM
-    and of a batch for MSE, drawn `resamples` times, or of the mean of all.
+    If `procedure.sampled`, the interval holds 95% of `resamples` random means of ten images (SSIM)
+    or of one batch (MSE). Else it is the confidence interval of the mean of all images.
     """
     rows = []
     for level, group in scores.groupby("level"):
@@ -123,7 +123,7 @@ def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.
 def subset_means(scores: np.ndarray, size: int, resamples: int, seed: int = 0) -> np.ndarray:
     """Means of `size` different images, drawn `resamples` times: (images, ...) -> (resamples, ...).
 
-    All columns share the draws. Raises ValueError if there are fewer images than `size`.
+    All columns use the same draws. Raises ValueError if there are fewer images than `size`.
     """
     rng = np.random.default_rng(seed)
     draws = [rng.choice(len(scores), size, replace=False) for _ in range(resamples)]
@@ -133,14 +133,14 @@ def subset_means(scores: np.ndarray, size: int, resamples: int, seed: int = 0) -
 def ladder(
     models: Mapping, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int, resamples: int
 ) -> pd.DataFrame:
-    """From the printed number to the honest one: `summarise` of every rung, with `way`, `rung`.
+    """From the printed number to the honest one: `summarise` of all `rungs`, with `way`, `rung`.
 
-    models: "as-run" and "range-matched", trained on other faces than these.
+    models: the networks "as-run" and "range-matched", not trained on any of `faces`.
     """
     steps, scores, tables = rungs(), {}, {}
     with Progress("ladder", len(steps)) as bar:
         for way, rung, procedure in steps:
-            case = replace(procedure, sampled=True, divided=True)  # decides no image's score
+            case = replace(procedure, sampled=True, divided=True)  # no effect on an image's score
             if case not in scores:
                 model = models[case.network]
                 scores[case] = score(model, faces, ids, case, levels=levels, seed=seed)

@@ -1,7 +1,7 @@
 """The paper's remarks on its pictures: which follow from the code, and which do not.
 
-"Shown" is what matplotlib shows of a float image: what lies outside [0, 1] is cut off. Verdicts are
-made of our network's images and, where these allow it, of the paper's own figures in the same way.
+"Shown" means as matplotlib shows a float image: values are clipped to [0, 1]. Each verdict is on
+our network's images and, where possible, in the same way on the paper's own figures.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from fer_lib.audit import procedure
 from fer_lib.audit.procedure import Procedure
 
 FOLLOWS, PARTLY, NOT = "follows", "follows in part", "does not follow"
-BLACK = 8 / 255  # what is shown darker than this is black to a reader
-ALIKE = 0.9  # SSIM of two shown images from which on signs of processing are little
-COARSER = 1.5  # times the noise's spacing from which on what is left of it looks like dots
+BLACK = 8 / 255  # darker pixels look black to a reader
+ALIKE = 0.9  # from this SSIM on, two shown images look nearly the same
+COARSER = 1.5  # remaining noise looks like dots above this multiple of the noise's spacing
 OURS, THEIRS = "our network", "the paper's figures"
 
 
 def looks(model, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int) -> pd.DataFrame:
-    """How images look as shown, one row a level and face, uint8 (N, 48, 48).
+    """How images look as shown, one row per level and face; faces: uint8 (N, 48, 48).
 
-    level, id; the columns of `look`; `spacing` and `noise_spacing`, of what the noise of that level
-    changes in all outputs, and of the noise. The first level is without noise.
+    Columns: level, id, those of `look`, and one value per level for `spacing`, of what the noise
+    changes in the outputs, and `noise_spacing`, of the noise itself. The first level must be 0.
     """
     clean, tables, first = procedure.clean_images(faces), [], None
     for level in levels:
@@ -39,8 +39,8 @@ def looks(model, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int) 
 
 
 def look(raw: torch.Tensor, noisy: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Of images (N, 3, H, W) in [0, 1]: mean brightness `raw`, `noisy`, `output`; shares of black
-    pixels `raw_black`, `output_black`; and `shown`, SSIM of output and raw."""
+    """For each of the images (N, 3, H, W) in [0, 1]: mean brightness `raw`, `noisy`, `output`;
+    fractions of black pixels `raw_black`, `output_black`; `shown`, the SSIM of output and raw."""
     pixels = {"raw": raw, "noisy": noisy, "output": output}
     pixels |= {"raw_black": raw < BLACK, "output_black": output < BLACK}
     means = {name: values.double().mean(dim=(1, 2, 3)) for name, values in pixels.items()}
@@ -48,8 +48,8 @@ def look(raw: torch.Tensor, noisy: torch.Tensor, output: torch.Tensor) -> dict[s
 
 
 def spacing(errors: torch.Tensor) -> float:
-    """Pixels from spot to spot in errors (N, C, H, W): one over the mean frequency of their power,
-    below half a cycle per pixel. 0 where there are no errors."""
+    """Pixels from spot to spot in errors (N, C, H, W): 1 / mean frequency, weighted by power, over
+    the frequencies below 0.5 cycles per pixel. 0 if there are no errors."""
     centred = errors.double() - errors.double().mean(dim=(2, 3), keepdim=True)
     power = torch.fft.fft2(centred).abs().square().mean(dim=(0, 1)).numpy()
     frequency = np.hypot.outer(*map(np.fft.fftfreq, errors.shape[-2:]))
@@ -60,10 +60,10 @@ def spacing(errors: torch.Tensor) -> float:
 def verdicts(
     table: pd.DataFrame, figures: pd.DataFrame, mixed: pd.DataFrame, matched: pd.DataFrame
 ) -> pd.DataFrame:
-    """A row a remark and source: claim (of docs/claims.md), remark, verdict, evidence, source.
+    """One row per remark and source: claim (docs/claims.md), remark, verdict, evidence, source.
 
     table: of `looks`. figures: docs/paper_figures.csv. mixed, matched: `procedure.score` of one
-    network, the images compared in mixed ranges and in one.
+    network, with images compared in mixed ranges and in the same range.
     """
     both = ((table, OURS), (figures, THEIRS))
     rows = [(*f(t), source) for f in (_brighter, _untouched, _revealed) for t, source in both]
