@@ -71,7 +71,7 @@ NETWORKS = {
     # The paper's network as in its authors' code, and the same with only the output changed.
     "as-run": _AS_RUN,
     "range-matched": _MATCHED,
-    # Both without skip connections, without any batch norm, or without either (chapter 3).
+    # The same two without skip connections, without any batch norm, or with neither (chapter 3).
     "as-run-plain": replace(_AS_RUN, residual=False),
     "as-run-no-norms": replace(_AS_RUN, **_BARE),
     "as-run-bare": replace(_AS_RUN, residual=False, **_BARE),

@@ -71,7 +71,7 @@ def counts(table: pd.DataFrame, category: str, value: str, part: str | None = No
 def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
     """Gradient norm per layer from input to output, one panel per epoch, one line per network.
 
-    Lines are geometric means over seeds; bands go from the smallest to the largest seed.
+    Lines are geometric means over seeds; bands go from the smallest to the largest of the norms.
     """
     epochs = sorted(gradients["epoch"].unique())
     figure, axes = panels(len(epochs), len(epochs), 4)

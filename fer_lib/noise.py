@@ -22,8 +22,8 @@ def gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np
 def poisson(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
     """Photon (shot) noise: Poisson(p x) / p, of mean x and variance x / p, for x in [0, 1].
 
-    p is the level. `skimage.util.random_noise` derives it from the number of grays in an image;
-    here the caller gives it. Raises ValueError if it is not above 0.
+    The caller gives the level p; `skimage.util.random_noise` derives it from the number of gray
+    levels in an image. Raises ValueError if p is not above 0.
     """
     if not level > 0:
         raise ValueError(f"{level} photons: give the expected count of a white pixel, above 0")
@@ -105,7 +105,7 @@ def corrupt(
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a clean face becomes a noisy one, meets the network, and is scored.
+    """How noise is added to a clean face, what the network gets, and what is scored.
 
     about: a description in one line.
     reference: clean (N, 1, 48, 48) in [0, 1] -> the images that noise is added to and that

@@ -81,7 +81,7 @@ def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> 
 
 
 def verdict(final: np.ndarray, constant: float) -> str:
-    """Whether all, some or none of the losses `final` are below that of the constant image."""
+    """LEARNS, MIXED or NOT, if all, some or none of the losses `final` are below `constant`."""
     below = final < constant * (1 - stats.ROUNDING)
     return LEARNS if below.all() else MIXED if below.any() else NOT
 

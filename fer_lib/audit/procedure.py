@@ -16,7 +16,7 @@ from fer_lib import evaluation, metrics, noise, pipeline, stats
 from fer_lib.noise import PROTOCOLS
 from fer_lib.tools.progress import Progress
 
-BATCH = 64  # images of the one batch that the code tests
+BATCH = 64  # images in the only batch that the authors' code tests
 TEN = 10  # images in a mean of table I
 #: The network gets clean and noisy images unchanged: (N, 3, 96, 96) in [-1, 1].
 AS_THEY_ARE = PROTOCOLS["the paper's noise"]
@@ -79,7 +79,7 @@ def outputs(model: torch.nn.Module, noisy: torch.Tensor) -> torch.Tensor:
 
 
 def compare(output: torch.Tensor, clean: torch.Tensor, procedure: Procedure) -> dict:
-    """`ssim` and `mse` of each output with its clean image in [-1, 1], both (N, 3, 96, 96)."""
+    """`ssim` and `mse` (N,) of outputs with clean images in [-1, 1], both (N, 3, 96, 96)."""
     if procedure.mixed:
         ssim = metrics.ssim(output.clamp(0, 1), clean, 1.0, window="gaussian")
         return {"ssim": ssim, "mse": metrics.mse(output, clean)}

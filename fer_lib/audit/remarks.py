@@ -17,7 +17,7 @@ from fer_lib.audit.procedure import Procedure
 FOLLOWS, PARTLY, NOT = "follows", "follows in part", "does not follow"
 BLACK = 8 / 255  # darker pixels look black to a reader
 ALIKE = 0.9  # from this SSIM on, two shown images look nearly the same
-COARSER = 1.5  # remaining noise looks like dots above this multiple of the noise's spacing
+COARSER = 1.5  # what is left of noise looks like dots above this multiple of its spacing
 OURS, THEIRS = "our network", "the paper's figures"
 
 
