@@ -1,43 +1,11 @@
-"""Figures of chapters 6 to 8: tables in, a matplotlib Figure out."""
+"""Figures of chapters 7 and 8: tables in, a matplotlib Figure out."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib.figures import COLOURS
 from fer_lib.noise import NOISES
-from fer_lib.tools.plots import legend, line, panels, spread
-
-#: What a method learns from: in a legend, and its colour (Okabe and Ito).
-LEARNS = {
-    "nothing": ("nothing learnt", "#999999"),
-    "clean": ("clean images", "#0072B2"),
-    "pairs": ("noisy and clean images", "#D55E00"),
-    "noisy": ("noisy images alone", "#009E73"),
-}
-
-
-def ranking(table: pd.DataFrame) -> Figure:
-    """Every method's SSIM with its interval, a panel a level, the best on top of the last one.
-
-    table: method, label, learns, level, ssim, ssim_lo, ssim_hi and the same corrected (hollow).
-    """
-    levels = sorted(table["level"].unique())
-    order = table[table["level"] == levels[-1]].sort_values("ssim").set_index("method")["label"]
-    places = pd.Series(range(len(order)), order.index)
-    figure, axes = panels(len(levels), len(levels), height=0.27 * len(order) + 1.3)
-    for axis, level in zip(axes, levels, strict=True):
-        for learns, rows in table[table["level"] == level].groupby("learns", sort=False):
-            label, colour = LEARNS[learns]
-            options = {"fmt": "o", "ms": 4.5, "color": colour}
-            for metric, below, style in (
-                ("ssim", 0, {"label": label}),
-                ("ssim_corrected", 0.25, {"mfc": "white"}),
-            ):
-                height, ends = places[rows["method"]] - below, spread(rows, metric)
-                axis.errorbar(rows[metric], height, xerr=ends, **options, **style)
-        axis.set(title=f"factor {level:g}", xlabel="SSIM", yticks=places, yticklabels=order)
-    legend(figure, axes[0])
-    return figure
+from fer_lib.tools.plots import legend, line, panels
 
 
 def quality_and_cost(table: pd.DataFrame, labels: dict[str, str]) -> Figure:

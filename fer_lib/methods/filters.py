@@ -40,12 +40,7 @@ FILTERS: dict[str, Filter] = {}
 
 def _register(name: str, label: str, grid: tuple[float, ...]):
     """Add the function below to FILTERS."""
-
-    def add(denoise):
-        FILTERS[name] = Filter(denoise, label, grid)
-        return denoise
-
-    return add
+    return lambda denoise: FILTERS.setdefault(name, Filter(denoise, label, grid))
 
 
 @_register("noisy", "noisy input", (1,))

@@ -67,11 +67,9 @@ class Mixture:
     @property
     def parameters(self) -> int:
         """How many different numbers it keeps; of a covariance, those of one triangle."""
-        count = self.axes.size + self.components.mean.size
-        for place in self.places:
-            classes, length = place.means.shape
-            count += classes * (1 + length + length * (length + 1) // 2)
-        return count
+        shapes = (place.means.shape for place in self.places)
+        mixtures = sum(k * (1 + length + length * (length + 1) // 2) for k, length in shapes)
+        return self.axes.size + self.components.mean.size + mixtures
 
 
 def learnt(faces: np.ndarray, components: Components, options: MixtureConfig) -> Mixture:

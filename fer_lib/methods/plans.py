@@ -187,8 +187,7 @@ PLANS = {
         training=replace(_SHORT, epoch_images=320),
     ),
     "cpu": _WHOLE,
-    "paper": replace(_WHOLE, trainings=3),
-    "full": replace(_WHOLE, trainings=3),
+    **dict.fromkeys(("paper", "full"), replace(_WHOLE, trainings=3)),
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, stats
+from fer_lib import evaluation, stats, verdicts
 from fer_lib.methods.plans import Schedule
 from fer_lib.methods.table import Reference
 
@@ -65,15 +65,16 @@ def smallest_gains(scores: pd.DataFrame) -> pd.DataFrame:
     Returns method, noise, the gain with its interval (`gain`, `lo`, `hi`), of all levels those with
     the smallest `lo`, and `generalises`: whether that is above 0.
     """
-    rows = []
-    for (noise, _), group in scores.groupby(["noise", "level"], sort=False):
-        nothing = stats.matrix(group, "ssim", method="noisy")
-        for name, part in group[group["method"] != "noisy"].groupby("method", sort=False):
-            gain = stats.difference(stats.matrix(part, "ssim"), nothing)
-            rows.append((name, noise, *gain.values))
-    table = pd.DataFrame(rows, columns=["method", "noise", "gain", "lo", "hi"])
+    gains = [
+        verdicts.rq1(group, name).assign(noise=noise, method=name)
+        for noise, group in scores.groupby("noise", sort=False)
+        for name in group["method"].unique()
+        if name != "noisy"
+    ]
+    table = pd.concat(gains, ignore_index=True).rename(columns={"difference": "gain"})
     smallest = table.loc[table.groupby(["method", "noise"], sort=False)["lo"].idxmin()]
-    return smallest.assign(generalises=smallest["lo"] > stats.ROUNDING).reset_index(drop=True)
+    smallest["generalises"] = smallest["verdict"] == "effective"
+    return smallest[["method", "noise", "gain", "lo", "hi", "generalises"]]
 
 
 #: What `trend` varies, one at a time, and what it counts.

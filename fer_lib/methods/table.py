@@ -64,15 +64,11 @@ def about(references: dict[str, Reference]) -> pd.DataFrame:
 
 def tune(study: Study, levels: Sequence[float], **options) -> pd.DataFrame:
     """`filters.curves` on faces that the paper's sample trains on, with noise of their own."""
-    sample, rows = study.side("train")
-    random, count = np.random.default_rng(study.settings.seed), _plan(study).tuning
+    (sample, rows), settings = study.side("train"), study.settings
+    random, count = np.random.default_rng(settings.seed), plans.PLANS[settings.profile].tuning
     chosen = random.choice(len(sample), count, replace=False)
     clean, ids = pipeline.to_unit(torch.tensor(sample[chosen])), rows["id"].to_numpy()[chosen]
-    return filters.curves(clean, levels, ids=ids, seed=study.settings.seed + 1, **options)
-
-
-def _plan(study: Study) -> plans.ReferenceConfig:
-    return plans.PLANS[study.settings.profile]
+    return filters.curves(clean, levels, ids=ids, seed=settings.seed + 1, **options)
 
 
 def filtered(curves: pd.DataFrame, corrected: bool = False) -> dict[str, Reference]:
@@ -96,7 +92,7 @@ def _filter(name: str, tuned: pd.DataFrame, noisy, protocol, level) -> torch.Ten
 
 def from_clean(study: Study) -> dict[str, Reference]:
     """The methods that learn from clean faces alone: from all that are not tested."""
-    faces, plan, references = study.untested(), _plan(study), {}
+    faces, plan, references = study.untested(), plans.PLANS[study.settings.profile], {}
     components = linear.fit(faces)
     prior = mixture.learnt(faces, components, plan.mixture)
 
@@ -145,7 +141,8 @@ def estimated(method: Method) -> Method:
 def networks(study: Study) -> dict[str, Reference]:
     """Every trained network of the study: the paper's, those of the profile's plan, and the second
     versions of those that have one."""
-    plan, asked = _plan(study), (study.settings, study.faces.checksum)
+    plan = plans.PLANS[study.settings.profile]
+    asked = study.settings, study.faces.checksum
     models = [study.trained("cae", seed).model for seed in study.settings.training_seeds]
     references = {"cae": network("cae", *models)}
     for name, schedule in plan.named.items():
