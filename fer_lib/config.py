@@ -138,7 +138,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that determines a training, as plain values.
+    """All that decides a training, as plain values.
 
     task: what is learnt. version: of the task's code, declared beside its plan. It is raised when
     the same settings give another network, which tests/test_golden.py detects. network: its name in

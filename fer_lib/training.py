@@ -96,9 +96,7 @@ def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = N
 
 def load(task: Task, path: Path) -> Trained:
     """The finished training of `task` in a published file, on the best device of this machine.
-
-    Raises UserError for a damaged file.
-    """
+    Raises UserError for a damaged file."""
     tensors, facts = weights.load(path)
     model = task.build(0)
     model.load_state_dict(weights.nested("model", tensors))
