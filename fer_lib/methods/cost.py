@@ -11,11 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from fer_lib.methods import lessons, plans, table
 from fer_lib.methods.table import Reference
 from fer_lib.noise import PROTOCOLS
-from fer_lib.readers.ferplus import SIDE
 from fer_lib.study import Study
 from fer_lib.tools import device
 
-REPEATS = 5
 NATIVE = PROTOCOLS["camera noise"]
 
 
@@ -31,11 +29,10 @@ def flops(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) 
 
 
 def milliseconds(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) -> float:
-    """Time for one image (1, 1, H, W) on one core: the least of several runs, after one to warm
-    up."""
+    """Time for one image (1, 1, H, W) on one core: the least of five runs after a first one."""
     with device.threads(1):
         denoise(noisy)
-        return 1000 * min(timeit.repeat(lambda: denoise(noisy), number=1, repeat=REPEATS))
+        return 1000 * min(timeit.repeat(lambda: denoise(noisy), number=1, repeat=5))
 
 
 def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -> pd.DataFrame:
@@ -63,18 +60,17 @@ def budgets(study: Study) -> pd.DataFrame:
     epochs since the learning rate last rose.
     """
     plan, rows = plans.PLANS[study.settings.profile], []
-    image = torch.zeros(1, 1, SIDE, SIDE)
     for name, schedule in plan.named.items():
         recipe = plans.recipe(schedule, study.settings, study.faces.checksum)
         stages = [lessons.train(study, stage) for stage in recipe.stages]
         reference = table.network(name, stages[-1].model)
-        faces = len(study.images(recipe.part))
-        seen = lessons.images_seen(recipe, faces)
+        faces = study.images(recipe.part)
+        seen, image = lessons.images_seen(recipe, len(faces)), torch.zeros(1, 1, *faces.shape[1:])
         work = seen * flops(functools.partial(reference.method, protocol=NATIVE, level=0), image)
         seconds = sum(epoch["seconds"] for stage in stages for epoch in stage.history)
         losses = [epoch["train_loss"] for epoch in stages[-1].history]
         fell = 1 - losses[-1] / losses[len(losses) * 4 // 5 - 1]
-        learning = (seen, faces, work / 1e12, seconds / 60, losses[-1], fell)
+        learning = (seen, len(faces), work / 1e12, seconds / 60, losses[-1], fell)
         rows.append((reference.label, plan.trainings, *learning))
     columns = ["network", "trainings", "images seen", "different faces", "trillion operations"]
     return pd.DataFrame(rows, columns=[*columns, "minutes", "last loss", "fell"])

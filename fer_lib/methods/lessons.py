@@ -15,8 +15,7 @@ def task(recipe: Recipe) -> Task:
 
 
 def train(study: Study, recipe: Recipe) -> Trained:
-    """The network of a recipe, trained now unless it was before, and before it what it starts
-    from."""
+    """The network of a recipe and before it what it starts from, trained unless they were."""
     start = train(study, recipe.start) if recipe.start else None
     if recipe.training.compile:
         device.compile_each_shape()

@@ -37,11 +37,6 @@ class Components:
         """(n, n), between pixels."""
         return (self.axes * self.variances) @ self.axes.T
 
-    @property
-    def pixel_variances(self) -> np.ndarray:
-        """(n,), the diagonal of `covariance` at a fraction of its cost."""
-        return self.axes**2 @ self.variances
-
 
 def fit(faces: np.ndarray) -> Components:
     """The components of `faces`, uint8 (N, H, W), and their mirror images; seconds for 35,000."""

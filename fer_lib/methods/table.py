@@ -23,9 +23,6 @@ from fer_lib.study import Study
 GRAY = replace(PROTOCOLS["camera noise"], to_model=lambda x: x, from_model=lambda x: x.clamp(0, 1))
 #: Estimated levels become the nearest of these, so that few denoisers have to be made.
 LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
-#: Denoisers of one method that are kept, each for a level: of the largest patch mixture, one takes
-#: some seconds to make and 230 MB.
-KEPT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +117,8 @@ def fixed(denoise: linear.Denoiser) -> Method:
 
 def per_level(build: Callable, learnt) -> Method:
     """A denoiser made by build(learnt, level) for each level; the last few asked for are kept."""
-    make = functools.lru_cache(maxsize=KEPT)(functools.partial(build, learnt))
+    # Of the largest patch mixture, one takes some seconds to make and 230 MB.
+    make = functools.lru_cache(maxsize=8)(functools.partial(build, learnt))
     return lambda noisy, protocol, level: make(level)(noisy) if level else noisy
 
 
