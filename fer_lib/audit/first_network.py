@@ -49,8 +49,8 @@ def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> 
     """One row per label and network: the parts of its blocks, its loss after `epoch` (None: the
     last) and the verdict: "learns" if all its trainings are then below the best constant image.
 
-    loss, lo, hi: mean over `trainings` with Student's 95% interval. learnt: 0 if the loss is that
-    of the constant image, 1 if it is the floor, linear in between.
+    loss, lo, hi: mean over `trainings` with Student's 95% interval. starts: the epoch in which each
+    training gets below the best constant image, "never" for one that does not.
     """
     rows = []
     for (label, network), runs in history.groupby(["label", "network"], sort=False):
@@ -73,11 +73,16 @@ def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> 
                 "lo": mean.lo,
                 "hi": mean.hi,
                 **bounds,
-                "learnt": (bounds["constant"] - mean.mean) / (bounds["constant"] - bounds["floor"]),
+                "starts": _starts(runs, bounds["constant"]),
                 "verdict": verdict(final, bounds["constant"]),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _starts(runs: pd.DataFrame, constant: float) -> str:
+    first = runs[runs["train_loss"] < constant].groupby("seed")["epoch"].min()
+    return ", ".join(str(first.get(seed, "never")) for seed in sorted(runs["seed"].unique()))
 
 
 def verdict(final: np.ndarray, constant: float) -> str:
@@ -106,14 +111,17 @@ def cause(cells: pd.DataFrame) -> str:
 def answer(table: pd.DataFrame, cells: pd.DataFrame, gradients: pd.DataFrame) -> str:
     """The finding on figure 5, as Markdown. table: `summarise` of both networks, the main pair
     first. cells: as in `cause`. gradients: `records` of the main pair."""
-    found = table.groupby("network")["verdict"].first()
+    found = table.groupby("network").first()
+    first, block = (found.loc[name] for name in ("early", "as-run"))
     share = input_share(gradients.rename(columns={"network": "model"}))
-    others = table[(table["network"] == "early")].iloc[1:]
+    others = table[table["network"] == "early"].iloc[1:]
     more = "".join(f"; {row.label}, it {row.verdict}" for row in others.itertuples())
     return (
-        f"**{reproduced(found['early'], found['as-run']).capitalize()}**: the authors' first"
-        f" network {found['early']}, the one with residual blocks {found['as-run']}{more}. What of"
-        f" a block makes it learn: **{cause(cells)}**. In the first epoch the first network's"
-        " gradient at the input, relative to that at the output, is"
+        f"**{reproduced(first['verdict'], block['verdict']).capitalize()}**: the authors' first"
+        f" network {first['verdict']}, the one with residual blocks {block['verdict']}{more}. They"
+        f" get below the best constant image in epochs {first['starts']}, and {block['starts']}"
+        f" (one number a training). What of a block makes it learn within"
+        f" {cells['epoch'].iloc[0]} epochs: **{cause(cells)}**. In the first epoch the first"
+        " network's gradient at the input, relative to that at the output, is"
         f" {share['as-run'] / share['early']:.2g} times smaller (threshold {VANISHED})."
     )
