@@ -27,7 +27,7 @@ FIGURE_4 = (
     *(0.148, 0.146, 0.145, 0.145, 0.145, 0.147, 0.145, 0.143, 0.143, 0.142),
     *(0.141, 0.141, 0.141, 0.141, 0.141, 0.140, 0.140, 0.142, 0.140, 0.142),
 )
-#: Figure 5, "no residual": training loss of each epoch, for the authors' first network.
+#: Figure 5, "no residual": training loss of each epoch. Which network drew it is not known.
 FIGURE_5 = (0.47, 0.263, 0.261, *27 * (0.2605,))
 #: Section "Model": each layer and its output shape, channels x height x width.
 LAYERS = (

@@ -9,19 +9,18 @@ from IPython.display import Image, display
 from matplotlib.figure import Figure
 
 from fer_lib import config, data, training
-from fer_lib.config import REPORTS, WORK, Config, Part, Recipe
+from fer_lib.config import REPORTS, Config, Part, Recipe
 from fer_lib.tools import files, plots
 from fer_lib.training import Trained
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a notebook opens first. folder: the run's report. work: its files that git ignores."""
+    """What a notebook opens first. folder: the run's report."""
 
     settings: Config
     faces: data.Faces
     folder: Path
-    work: Path
 
     def write(self, table: pd.DataFrame, name: str, *, digits: int = 6) -> None:
         """Write tables/NAME.csv atomically, with `digits` significant digits."""
@@ -129,5 +128,4 @@ def open_study(profile: str, path: str = "", seed: int = 0, seeds: int = 0) -> S
     """The run of `profile` on the faces at `path` (default: $FER_DATA, else the embedded ORL)."""
     settings = config.load(profile, seed, seeds)
     faces = data.load(path or None)
-    name = config.run_name(faces.name, settings)
-    return Study(settings, faces, REPORTS / name, WORK / name)
+    return Study(settings, faces, REPORTS / config.run_name(faces.name, settings))

@@ -35,7 +35,7 @@ def study(request, tmp_path) -> Study:
     rows = pd.DataFrame({"id": np.arange(TOTAL) * 3 + 7, "usage": "", "person": people})
     faces = data.Faces(request.param, images, rows, "sum", twins.pairs(images))
     settings = dataclasses.replace(config.load("smoke"), train_images=24, test_images=12)
-    study = Study(settings, faces, tmp_path / "reports", tmp_path / "work")
+    study = Study(settings, faces, tmp_path / "reports")
     study.write(data.split(faces, 24, 12, 0), "split")
     return study
 

@@ -23,7 +23,6 @@ def opened(tmp_path_factory) -> Study:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("FER_DATA", raising=False)
         patch.setattr(sources, "WORK", folder / "work")
-        patch.setattr(studies, "WORK", folder / "work")
         patch.setattr(studies, "REPORTS", folder / "reports")
         study = studies.open_study("smoke", seed=3)
     settings = study.settings
@@ -35,7 +34,7 @@ def opened(tmp_path_factory) -> Study:
 @pytest.fixture
 def study(opened, tmp_path) -> Study:
     """The same with empty folders, but for the split."""
-    copy = replace(opened, folder=tmp_path / "reports" / "orl-smoke", work=tmp_path / "work")
+    copy = replace(opened, folder=tmp_path / "reports" / "orl-smoke")
     copy.write(opened.read("split"), "split")
     return copy
 
@@ -44,8 +43,8 @@ def study(opened, tmp_path) -> Study:
 
 
 def test_a_study_is_opened_in_folders_named_after_data_and_profile(opened):
-    assert opened.folder.name == opened.work.name == "orl-smoke"
-    assert (opened.folder.parent.name, opened.work.parent.name) == ("reports", "work")
+    assert opened.folder.name == "orl-smoke"
+    assert opened.folder.parent.name == "reports"
     assert opened.settings == config.load("smoke", seed=3)
 
 
