@@ -93,19 +93,21 @@ def verdict(final: np.ndarray, constant: float) -> str:
 
 def reproduced(first: str, block: str) -> str:
     """The verdict on figure 5, from those on the first network and on the one with blocks."""
-    same = first == NOT and block == LEARNS
-    return "figure 5 is reproduced" if same else "figure 5 is not reproduced"
+    words = {NOT: "is reproduced", MIXED: "is reproduced in some trainings"}
+    return f"figure 5 {words.get(first if block == LEARNS else '', 'is not reproduced')}"
 
 
 def cause(cells: pd.DataFrame) -> str:
-    """Which part of the residual blocks a sigmoid network needs to learn: the one without which it
-    does not learn, while it learns without the other. cells: `summarise` of the ablation."""
+    """Which parts of the residual blocks a sigmoid network needs to learn: those without which it
+    does not. cells: `summarise` of the ablation."""
     sigmoid = cells[cells["output"] == "sigmoid"].set_index("network")["verdict"]
-    alone = {"its batch norms": "as-run-no-norms", "its additions": "as-run-plain"}
-    stuck = [part for part, network in alone.items() if sigmoid.get(network) == NOT]
-    if set(alone.values()) - set(sigmoid.index):
+    parts = {"as-run-no-norms": "its batch norms", "as-run-plain": "its additions"}
+    parts["as-run-bare"] = "its batch norms or its additions, either of them"
+    if set(parts) - set(sigmoid.index):
         return "not asked in this run"
-    return {0: "neither part alone", 1: "".join(stuck), 2: "both parts together"}[len(stuck)]
+    stuck = [part for network, part in parts.items() if sigmoid[network] == NOT]
+    alone = [part for part in stuck if part != parts["as-run-bare"]]
+    return " and ".join(alone or stuck) or "neither its batch norms nor its additions"
 
 
 def answer(table: pd.DataFrame, cells: pd.DataFrame, gradients: pd.DataFrame) -> str:

@@ -69,19 +69,14 @@ def _cells(*networks: str, **how) -> tuple[Arm, ...]:
 
 
 #: Figure 5 on CPUs: narrow networks; the cells train for a third of the epochs.
-_NARROW = {"width": 1 / 16, "trainings": 2}
 PLANS: dict[str, Plan] = {
     "smoke": Plan(cells=_cells("as-run")),
     "quick": Plan(cells=_cells("as-run")),
     "cpu": Plan(
         tables=(*Plan.tables, Arm(network="as-run", width=1 / 16)),
-        first=Arm(network="early", **_NARROW),
-        block=Arm(network="as-run", **_NARROW),
-        other=(
-            Arm(network="early", learning_rate=EARLY_RATE, **_NARROW),
-            Arm(network="as-run"),
-            Arm(network="early"),
-        ),
+        first=Arm(network="early", width=1 / 16, trainings=3),
+        block=Arm(network="as-run", width=1 / 16, trainings=2),
+        other=(Arm(network="early", learning_rate=EARLY_RATE, width=1 / 16),),
         cells=_cells("as-run", "range-matched", width=1 / 16, epochs=10),
     ),
     "paper": Plan(

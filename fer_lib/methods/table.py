@@ -87,6 +87,16 @@ def _filter(name: str, tuned: pd.DataFrame, noisy, protocol, level) -> torch.Ten
     return filters.apply(name, noisy, *tuned.loc[level]) if level else noisy
 
 
+def blurred(study: Study) -> dict[str, Reference]:
+    """The Gaussian blur of chapter 4: one strength for all levels, so it is blind."""
+    (sample, rows), settings = study.side("train"), study.settings
+    few = slice(None, None, max(1, len(sample) // 64))
+    options = {"levels": settings.levels, "seed": settings.seed + 1}
+    sigmas = evaluation.choose_blur(sample[few], rows["id"].to_numpy()[few], **options)
+    method = evaluation.blur(sigmas)
+    return {"blur": Reference(label="one Gaussian blur", learns="nothing", methods=(method,))}
+
+
 def from_clean(study: Study) -> dict[str, Reference]:
     """The methods that learn from clean faces alone: from all that are not tested."""
     faces, plan, references = study.untested(), plans.PLANS[study.settings.profile], {}

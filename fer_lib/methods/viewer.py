@@ -13,6 +13,9 @@ from fer_lib.noise import PROTOCOLS
 from fer_lib.study import Study
 from fer_lib.tools import files
 
+#: Test faces of FER+ that may be shown on the front page: adults, and no agency's watermark.
+SHOWN = (8386, 25926, 32752)
+
 
 def write(
     study: Study,

@@ -91,7 +91,10 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=("tuning", "budgets", "references", "references_images", "lead"),
+        writes=(
+            *("tuning", "budgets", "references", "references_images", "lead"),
+            *("trained_with_noise", "viewer"),
+        ),
         trainings=("core", "methods"),
     ),
     Chapter(

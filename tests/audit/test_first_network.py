@@ -67,7 +67,8 @@ def test_bounds_are_those_of_the_output_layer():
     ("first", "block", "verdict"),
     [
         ("does not learn", "learns", "figure 5 is reproduced"),
-        ("learns in some trainings", "learns", "figure 5 is not reproduced"),
+        ("learns in some trainings", "learns", "figure 5 is reproduced in some trainings"),
+        ("learns in some trainings", "does not learn", "figure 5 is not reproduced"),
         ("learns", "learns", "figure 5 is not reproduced"),
         ("does not learn", "does not learn", "figure 5 is not reproduced"),
     ],
@@ -77,16 +78,18 @@ def test_figure_5_asks_for_both_networks(first, block, verdict):
 
 
 @pytest.mark.parametrize(
-    ("no_norms", "no_additions", "cause"),
+    ("no_norms", "no_additions", "bare", "cause"),
     [
-        (0.27, 0.2, "its batch norms"),
-        (0.2, 0.27, "its additions"),
-        (0.2, 0.2, "neither part alone"),
-        (0.27, 0.27, "both parts together"),
+        (0.27, 0.2, 0.27, "its batch norms"),
+        (0.2, 0.27, 0.2, "its additions"),
+        (0.2, 0.2, 0.27, "its batch norms or its additions, either of them"),
+        (0.27, 0.27, 0.27, "its batch norms and its additions"),
+        (0.2, 0.2, 0.2, "neither its batch norms nor its additions"),
     ],
 )
-def test_the_cause_is_the_part_without_which_nothing_is_learnt(no_norms, no_additions, cause):
-    cells = [history("as-run-no-norms", no_norms), history("as-run-plain", no_additions)]
+def test_the_cause_is_the_part_without_which_nothing_is_learnt(no_norms, no_additions, bare, cause):
+    losses = {"as-run-no-norms": no_norms, "as-run-plain": no_additions, "as-run-bare": bare}
+    cells = [history(network, loss) for network, loss in losses.items()]
     assert first_network.cause(first_network.summarise(pd.concat(cells), LIMITS)) == cause
     alone = first_network.summarise(cells[0], LIMITS)
     assert first_network.cause(alone) == "not asked in this run"
@@ -94,7 +97,8 @@ def test_the_cause_is_the_part_without_which_nothing_is_learnt(no_norms, no_addi
 
 def test_the_answer_names_verdict_cause_and_gradients():
     runs = pd.concat([history("as-run", 0.15), history("early", 0.27)])
-    cells = pd.concat([history("as-run-no-norms", 0.27), history("as-run-plain", 0.2)])
+    losses = {"as-run-no-norms": 0.2, "as-run-plain": 0.2, "as-run-bare": 0.27}
+    cells = pd.concat([history(network, loss) for network, loss in losses.items()])
     norms = [
         {"network": network, "seed": 0, "epoch": 1, "depth": depth, "norm": norm}
         for network, ends in (("as-run", (1.0, 1.0)), ("early", (0.05, 1.0)))
@@ -107,7 +111,7 @@ def test_the_answer_names_verdict_cause_and_gradients():
     )
     assert text.startswith("**Figure 5 is reproduced**: the authors' first network does not learn")
     assert "below the best constant image in epochs never, and 2 (" in text
-    assert "within 2 epochs: **its batch norms**" in text
+    assert "within 2 epochs: **its batch norms or its additions, either of them**" in text
     assert "is 20 times smaller (threshold 10)" in text
 
 
@@ -123,7 +127,7 @@ def test_every_plan_trains_both_networks_alike():
     for profile, planned in plan.PLANS.items():
         arms = (planned.first, planned.block)
         first, block = (plan.trainings(config.load(profile), "x", arm) for arm in arms)
-        assert [r.seed for r in first] == [r.seed for r in block]
+        assert {r.seed for r in first} >= {r.seed for r in block}
         assert {r.training for r in first} == {r.training for r in block}
         assert {r.model.width for r in first} == {r.model.width for r in block}
 
