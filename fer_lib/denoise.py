@@ -1,11 +1,13 @@
 """Denoise images of your own with a network that is published with the report.
 
-`from fer_lib.denoise import denoise`, then `clean = denoise(noisy)`.
+`from fer_lib.denoise import denoise`, then `clean = denoise(noisy)`. For a picture, or all pictures
+in a folder: `python -m fer_lib.denoise FROM TO`.
 """
 
 import functools
+import itertools
+import sys
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -13,31 +15,82 @@ from fer_lib import training
 from fer_lib.config import UserError, one_of
 from fer_lib.methods import supervision, table
 from fer_lib.methods.plans import RestorerConfig
-from fer_lib.tools import weights
+from fer_lib.tools import pictures, weights
+from fer_lib.tools.progress import Progress
 
-PIXELS = 2**22  # at most so many at a time, about 2 GB of memory
+#: What is white in the pixel types that are taken.
+WHITE = {torch.uint8: 255, torch.uint16: 65535, torch.float16: 1, torch.bfloat16: 1}
+WHITE |= {torch.float32: 1, torch.float64: 1}
+#: What is restored at a time: a square tile, seen with a margin, or small images of as many pixels.
+#: Multiples of 8, since networks halve three times.
+SIDE, MARGIN = 512, 64
 
 
-def denoise(images, network: str = "compact"):
+def denoise(images, network: str = "compact", *, axes: str = "", device=None):
     """Remove noise from gray or colour images; the noise level need not be known.
 
-    images: a numpy array or torch tensor of one image (H, W), or any number of them (..., H, W);
-        a last axis of 3 is taken for colours, each restored on its own. uint8, or floating point
-        in [0, 1].
+    images: a torch tensor, or what numpy can read; one image or many, gray (..., H, W) or with 1 to
+        4 channels (..., H, W, C). The last of 2 or 4 is transparency and kept, each other is
+        restored on its own. uint8, uint16, or floating point in [0, 1].
     network: "compact", or another that is published, all trained on faces of 48x48 pixels with
         Gaussian noise of standard deviations from 0 to 0.6, clamped to [0, 1].
+    axes: the last axes, "HW", "HWC" or "CHW", where the shape does not tell.
+    device: where to compute, such as "cuda"; else where the images are.
 
-    Returns the same shape, dtype and range, a tensor on its own device. Raises UserError for an
-    unknown network, for other dtypes, for values outside [0, 1], and for shapes without an image.
+    Returns the same shape, dtype and range, a tensor on its own device, all else as a numpy array.
+    Raises UserError for an unknown network or device, for other dtypes, for values outside [0, 1],
+    and for shapes without an image or with two readings.
     """
-    if isinstance(images, np.ndarray):
-        return denoise(torch.tensor(images), network).numpy()
-    unit = _to_unit(images)
-    colour = unit.shape[-1] == 3
-    planes = unit.movedim(-1, 0) if colour else unit
-    restored = _restore(planes.reshape(-1, 1, *planes.shape[-2:]), published(network))
-    restored = restored.reshape(planes.shape)
-    return _like(restored.movedim(0, -1) if colour else restored, images)
+    if not isinstance(images, torch.Tensor):
+        array, dtype = pictures.array(images)
+        restored = denoise(torch.from_numpy(array), network, axes=axes, device=device)
+        return restored.numpy().astype(dtype, copy=False)
+    restored = images.detach().clone()
+    channel = pictures.channel(tuple(images.shape), axes)
+    planes = restored if channel is None else restored.movedim(channel, 0)
+    planes = planes[:-1] if channel is not None and len(planes) in (2, 4) else planes
+    _check(restored)
+    device = str(device or images.device)
+    one_of("device", device.partition(":")[0], ("cpu", "cuda", "mps"))
+    try:
+        model = published(network).to(device)
+    except (RuntimeError, AssertionError):
+        raise UserError(f"there is no {device!r} that PyTorch can use: give cpu") from None
+    gray = planes.reshape(-1, *planes.shape[-2:])
+    planes.copy_(_restore(gray, model).reshape(planes.shape))
+    return restored
+
+
+def _check(images: torch.Tensor) -> None:
+    if images.dtype not in WHITE:
+        raise UserError(f"images of {images.dtype}: give uint8, uint16, or floats in [0, 1]")
+    low, high = map(float, images.aminmax() if images.is_floating_point() else (0, 1))
+    if low != low:
+        raise UserError("images hold NaN, which is no gray value: replace it first")
+    if low < -1e-3 or high > 1 + 1e-3:  # less comes from rounding or resizing, and is clipped
+        raise UserError(f"images range from {low:g} to {high:g}: scale or clip them to [0, 1]")
+
+
+def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
+    """(N, H, W) -> the same, in parts that fit into memory, by the method that leads chapter 6."""
+    method, white = table.mirrored(table.restorer(model)), WHITE[planes.dtype]
+    restored, several = torch.empty_like(planes), max(1, SIDE**2 // planes[0].numel())
+    starts = (
+        range(0, n, step) for n, step in zip(planes.shape, (several, SIDE, SIDE), strict=True)
+    )
+    jobs = list(itertools.product(*starts))
+    # A margin ends at a multiple of 8 from the right end too, for mirror images.
+    end = SIDE + MARGIN + planes.shape[2] % 8
+    with Progress("denoising", len(jobs)) as bar:
+        for first, top, left in jobs:
+            some, y, x = slice(first, first + several), max(0, top - MARGIN), max(0, left - MARGIN)
+            seen = planes[some, y : top + end, x : left + end].float() / white
+            output = method(seen.clamp(0, 1).unsqueeze(1), table.GRAY, None)[:, 0] * white
+            output = output[:, top - y :, left - x :][:, :SIDE, :SIDE]
+            tile = restored[some, top : top + SIDE, left : left + SIDE]
+            tile.copy_(output if white == 1 else output.round())
+            bar.advance()
+    return restored
 
 
 @functools.cache
@@ -47,15 +100,14 @@ def published(name: str) -> nn.Module:
 
     Raises UserError if there is none.
     """
-    files = {path: weights.header(path)["recipe"] for path in weights.index().values()}
-    recipes = {path: recipe for path, recipe in files.items() if recipe["task"] == "restoration"}
-    names = sorted({recipe["network"] for recipe in recipes.values()})
-    if not names:
+    recipes = {path: weights.header(path)["recipe"] for path in weights.index().values()}
+    recipes = {path: r for path, r in recipes.items() if r["task"] == "restoration"}
+    if not recipes:
         raise UserError(
             "no published networks: set FER_NETWORKS to the folder reports/ferplus-cpu/networks of"
             " a clone of the project"
         )
-    one_of("published network", name, names)
+    one_of("published network", name, sorted({recipe["network"] for recipe in recipes.values()}))
     candidates = [path for path, recipe in recipes.items() if recipe["network"] == name]
     path = max(candidates, key=lambda path: _rank(recipes[path]))
     task = supervision.Restoration(RestorerConfig(**recipes[path]["model"]))
@@ -68,30 +120,5 @@ def _rank(recipe: dict) -> tuple[int, int]:
     return before + recipe["training"]["epochs"], seed
 
 
-def _to_unit(images: torch.Tensor) -> torch.Tensor:
-    """uint8 or floats (..., H, W) or (..., H, W, 3) as float32 in [0, 1]."""
-    if images.ndim < 2 or 0 in images.shape:
-        raise UserError(f"shape {tuple(images.shape)} holds no image: give (..., H, W)")
-    if images.dtype == torch.uint8:
-        return images.float() / 255
-    if not images.is_floating_point():
-        raise UserError(f"images of {images.dtype}: give uint8, or floating point in [0, 1]")
-    low, high = images.min().item(), images.max().item()
-    if not (low >= 0 and high <= 1):
-        raise UserError(f"images range from {low:g} to {high:g}: scale them to [0, 1]")
-    return images.float()
-
-
-@torch.inference_mode()
-def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
-    """(N, 1, H, W) in [0, 1] -> the same, a few at a time, by the method that leads chapter 6."""
-    method = table.mirrored(table.restorer(model.to(planes.device)))
-    count = max(1, PIXELS // planes[0].numel())
-    return torch.cat([method(part, table.GRAY, None) for part in planes.split(count)])
-
-
-def _like(restored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """`restored` with the dtype and device of `images`."""
-    if images.dtype == torch.uint8:
-        restored = (restored * 255).round()
-    return restored.to(images)
+if __name__ == "__main__":
+    sys.exit(pictures.main(sys.argv[1:], denoise))

@@ -1,8 +1,10 @@
 """The one function for images of one's own, and the networks that are published for it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from fer_lib import config, denoise, evaluation, pipeline, training
 from fer_lib.audit import plan
@@ -67,10 +69,11 @@ def networks(publish) -> training.Trained:
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (2, 48, 48), (31, 50), (2, 3, 20, 9), (1, 1), (0, 9)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("dtype", ["u1", "u2", ">u2", "f4", "f8", ">f4", "f2", np.longdouble])
 def test_shape_dtype_and_range_come_back(networks, shape, dtype):
-    draw = np.random.default_rng(0).random(shape)
-    images = (draw * 255).astype(dtype) if dtype is np.uint8 else draw.astype(dtype)
+    draw, dtype = np.random.default_rng(0).random(shape), np.dtype(dtype)
+    white = np.iinfo(dtype).max if dtype.kind == "u" else 1
+    images = (draw * white).astype(dtype)
     if 0 in shape:
         with pytest.raises(UserError, match="holds no image"):
             denoise.denoise(images)
@@ -80,7 +83,7 @@ def test_shape_dtype_and_range_come_back(networks, shape, dtype):
     assert type(restored) is np.ndarray
     assert (restored.shape, restored.dtype) == (images.shape, images.dtype)
     assert restored.min() >= 0
-    assert restored.max() <= (255 if dtype is np.uint8 else 1)
+    assert restored.max() <= white
     assert (images == before).all()
 
 
@@ -102,10 +105,89 @@ def test_colours_are_restored_one_by_one(networks, pictures):
     assert np.abs(restored.astype(int) - np.moveaxis(apart, 0, -1)).max() <= 1
 
 
+def test_a_channel_axis_changes_nothing_and_transparency_is_kept(networks, pictures):
+    gray, clear = pictures[0], pictures[1]
+    expected = denoise.denoise(gray)
+    assert (denoise.denoise(gray[..., None])[..., 0] == expected).all()
+    assert (denoise.denoise(gray[None, ..., None])[0, ..., 0] == expected).all()
+    for channels in ([gray, clear], [gray, gray, gray, clear]):
+        last = denoise.denoise(np.stack(channels, axis=-1))
+        first = denoise.denoise(np.stack(channels), axes="CHW")
+        assert np.abs(np.moveaxis(last, -1, 0).astype(int) - first).max() <= 1
+        assert np.abs(first[:-1].astype(int) - expected).max() <= 1
+        assert (first[-1] == clear).all()
+
+
+def test_axes_say_what_a_shape_does_not(networks, pictures):
+    thin = pictures[:3, :2, :2]
+    with pytest.raises(UserError, match=r"shape \(3, 2, 2\) has two readings: give axes="):
+        denoise.denoise(thin)
+    assert (denoise.denoise(thin, axes="HW")[1] == denoise.denoise(thin[1])).all()
+    colour = denoise.denoise(np.moveaxis(thin, 0, -1), axes="HWC")
+    assert (np.moveaxis(colour, -1, 0) == denoise.denoise(thin, axes="CHW")).all()
+    for axes, message in (("WH", "unknown axes 'WH'"), ("HWC", "holds no image")):
+        with pytest.raises(UserError, match=message):
+            denoise.denoise(thin[0], axes=axes)
+
+
+def test_whatever_numpy_can_read_is_restored(networks, pictures):
+    unit = pictures[0] / 255
+    expected = denoise.denoise(unit)
+    for form in (unit.tolist(), pd.DataFrame(unit), unit.T.copy().T, np.asfortranarray(unit)):
+        assert np.abs(denoise.denoise(form) - expected).max() < 1e-6
+    assert (denoise.denoise(Image.fromarray(pictures[0])) == denoise.denoise(pictures[0])).all()
+    for view in (unit[::-1], np.rot90(unit), np.dstack([unit] * 3)[..., ::-1]):
+        assert (denoise.denoise(view) == denoise.denoise(view.copy())).all()
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64]
+)
+def test_a_tensor_can_be_used_afterwards(networks, pictures, dtype):
+    images = torch.tensor(pictures[:2]) if dtype is torch.uint8 else torch.rand(2, 9, 8)
+    images = images.to(dtype).requires_grad_(dtype.is_floating_point)
+    before = images.detach().clone()
+    restored = denoise.denoise(images)
+    assert (restored.dtype, restored.requires_grad) == (dtype, False)
+    restored[0, 0] = 0
+    weight = torch.ones((), requires_grad=True)
+    (restored * weight).sum().backward()
+    assert weight.grad > 0
+    assert (images == before).all()
+
+
+def test_errors_of_rounding_are_clipped(networks, pictures):
+    unit = pictures[0] / 255
+    assert unit.max() == 1
+    assert np.abs(denoise.denoise(unit * (1 + 4e-16) - 1e-9) - denoise.denoise(unit)).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("device", "message"), [("gpu", "unknown device 'gpu'"), ("cuda:99", "there is no 'cuda:99'")]
+)
+def test_a_device_that_is_not_there_is_refused(networks, device, message):
+    with pytest.raises(UserError, match=message):
+        denoise.denoise(np.zeros((4, 4)), device=device)
+    denoise.denoise(np.zeros((4, 4)), device="cpu")
+
+
 def test_many_images_are_restored_in_parts(networks, pictures, monkeypatch):
     whole = denoise.denoise(pictures[:7])
-    monkeypatch.setattr(denoise, "PIXELS", 2 * 48 * 48)
+    monkeypatch.setattr(denoise, "SIDE", 72)  # two faces
     assert np.abs(denoise.denoise(pictures[:7]).astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(230, 150), (149, 219)])
+def test_a_large_image_is_restored_in_tiles_without_a_seam(publish, size, monkeypatch):
+    """By a network that is published, since the reach of one trained for a second is small."""
+    monkeypatch.setenv("FER_NETWORKS", str(ROOT / "reports" / "ferplus-cpu" / "networks"))
+    denoise.published.cache_clear()
+    random, (rows, columns) = np.random.default_rng(5), np.mgrid[0 : size[0], 0 : size[1]]
+    clean = 0.5 + 0.3 * np.sin(rows / 17) * np.cos(columns / 23)
+    noisy = (clean + 0.3 * random.standard_normal(size)).clip(0, 1)
+    whole = denoise.denoise(noisy)
+    monkeypatch.setattr(denoise, "SIDE", 64)
+    assert 0 < np.abs(denoise.denoise(noisy) - whole).max() < 0.2 / 255
 
 
 @pytest.mark.parametrize(
@@ -113,11 +195,19 @@ def test_many_images_are_restored_in_parts(networks, pictures, monkeypatch):
     [
         (np.full((4, 4), 1.5), "range from 1.5 to 1.5"),
         (np.full((4, 4), -0.1), "range from -0.1"),
-        (np.full((4, 4), np.nan), "range from nan"),
+        (np.full((4, 4), 1.01), "scale or clip them"),
+        (np.full((4, 4), np.nan), "hold NaN"),
+        (np.full((4, 4), np.inf), "range from inf"),
         (np.full((4, 4), 3), "int64"),
         (np.full((4, 4), True), "bool"),
         (np.zeros(4), "holds no image"),
         (np.zeros((0, 4, 4)), "holds no image"),
+        (np.zeros((4, 4), complex), "images of complex128"),
+        (np.zeros((4, 4), object), "images of object"),
+        (torch.zeros(4, 4, dtype=torch.complex64), "images of torch.complex64"),
+        ([[0.1], [0.2, 0.3]], "make no array"),
+        ("photo.png", "images of <U9"),
+        (None, "images of object"),
     ],
 )
 def test_what_is_no_image_is_refused_in_one_line(networks, images, message):

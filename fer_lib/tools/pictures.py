@@ -1,59 +1,139 @@
-"""A user's own picture, read, shown and written. Arrays are (H, W) gray or (H, W, 3)."""
+"""A user's own pictures: arrays in [0, 1], (H, W) gray, else (H, W, 3), with transparency 4."""
 
-from collections.abc import Sequence
+import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from fer_lib.config import UserError
-from fer_lib.tools import files, plots
+from fer_lib.config import UserError, one_of
+from fer_lib.tools import device, files, progress
 
-GRAY = ("1", "L", "LA")  # modes of Pillow that hold no colour
+#: White in gray pictures of more than 8 bits (Pillow's modes I and F): floating point has 1, and
+#: cameras put 10, 12 or 14 bits into 16. The smallest that holds all values is taken.
+WHITES = (1, 255, 1023, 4095, 16383, 65535, 2**31 - 1)
+#: Of readable files the names' endings; and the iPhone's, so that it is not left out unsaid.
+ENDINGS = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN} | {".heic"}
 
 
-def read(path: str, longest: int = 0) -> np.ndarray:
-    """The picture in a file, upright, as uint8; its longer side reduced to `longest` pixels.
+def array(images) -> tuple[np.ndarray, np.dtype]:
+    """What numpy can read as an array that torch can take, of whatever strides and byte order it
+    was; and its own dtype. Raises UserError for what holds no numbers."""
+    try:
+        plain = np.array(images, order="C")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"these images make no array: {error}") from None
+    if plain.dtype.kind not in "biuf":
+        raise UserError(f"images of {plain.dtype}: give uint8, uint16, or floats in [0, 1]")
+    native = plain.dtype.newbyteorder("=") if plain.dtype.itemsize <= 8 else np.float64
+    return plain.astype(native, copy=False), plain.dtype
 
-    0 leaves the size as it is; nothing is enlarged. Raises UserError for what is no picture.
+
+def channel(shape: tuple[int, ...], axes: str = "") -> int | None:
+    """Which axis of images holds channels, if one does: by `axes`, "HW", "HWC" or "CHW", else the
+    last of three or more, if it is as short. Raises UserError for no image and two readings."""
+    one_of("axes", axes or "HW", ("HW", "HWC", "CHW"))
+    if len(shape) < max(2, len(axes)) or 0 in shape:
+        raise UserError(f"shape {shape} holds no image: give (..., H, W) or (..., H, W, C)")
+    if not axes and len(shape) > 2 and shape[-1] <= 4:
+        if min(shape[-3:-1]) <= 4:
+            raise UserError(f"shape {shape} has two readings: give axes='HW', 'HWC' or 'CHW'")
+        axes = "HWC"
+    return {"HWC": -1, "CHW": -3}.get(axes)
+
+
+def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
+    """The picture in a file, upright, float32 in [0, 1], and what is white in it: 255, or one of
+    `WHITES`. Its longer side is reduced to `longest` pixels; 0 leaves the size as it is.
+
+    What a user may not expect is said on stderr. Raises UserError for what is no picture.
     """
+    notes, white = [], 255
     try:
         with Image.open(Path(path).expanduser()) as image:
-            upright = ImageOps.exif_transpose(image)
-            colours = upright.convert("RGBA") if upright.mode == "P" else upright
-            picture = colours.convert("L" if colours.mode in GRAY else "RGB")
-    except (OSError, UnidentifiedImageError) as error:
-        why = "no such file" if isinstance(error, FileNotFoundError) else "no picture in it"
-        raise UserError(f"cannot read {path!r}: {why}; give a PNG, JPEG or the like") from None
+            if getattr(image, "n_frames", 1) > 1:
+                notes.append(f"the first of {image.n_frames} pictures in it")
+            deep = image.mode[0] in "IF"
+            if ";16" in str(image.tile) and not deep:
+                notes.append("its colours of 16 bits are read as 8")
+            picture = ImageOps.exif_transpose(image)
+            if deep:
+                picture = Image.fromarray(np.asarray(picture, dtype=np.float32))
+                low, high = picture.getextrema()
+                white = next((w for w in WHITES[image.mode != "F" :] if high <= np.float32(w)), 0)
+                if not white or low < -white / 255:
+                    raise ValueError(f"values from {low:g} to {high:g} are no gray values")
+                notes.append(f"{white} is taken for white")
+            elif picture.has_transparency_data and picture.convert("RGBA").getextrema()[3][0] < 255:
+                picture = picture.convert("RGBA")
+            else:
+                picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"cannot read {path!r}: {_why(path, error)}") from None
+    if notes:
+        print(f"note: {path}: {'; '.join(notes)}", file=sys.stderr)
     if longest:
         picture.thumbnail((longest, longest), Image.Resampling.BOX)
-    return np.asarray(picture)
+    return (np.asarray(picture, dtype=np.float32) / white).clip(0, 1), white
 
 
-def write(picture: np.ndarray, path: str) -> None:
-    """Write a picture in [0, 1] to a file, atomically, in the format that its name asks for.
+def _why(path: str, error: Exception) -> str:
+    """Why a file is no picture, and what to do."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first"
+    if getattr(error, "strerror", None):  # it cannot even be opened
+        return f"{error.strerror.lower()}; give a PNG, JPEG or the like"
+    if "\0" not in path and Path(path).expanduser().read_bytes()[4:8] == b"ftyp":
+        return "it is HEIC or a film; save it as JPEG first"
+    return f"no picture in it ({' '.join(str(error).split())}); give a PNG, JPEG or the like"
 
-    Raises UserError for a name that asks for none.
+
+def write(picture: np.ndarray, path: str, white: int = 255) -> None:
+    """Write a picture in [0, 1] to a file, atomically, in the format that its name asks for. Gray
+    keeps a `white` above 8 bits in TIFF and, up to 16 bits, in PNG.
+
+    Raises UserError for a name that asks for no format, and where it cannot be written.
     """
     target = Path(path).expanduser()
     form = Image.registered_extensions().get(target.suffix.lower())
     if form not in Image.SAVE:
         raise UserError(f"cannot write {path!r}: end its name in .png, .jpg or the like")
-    image = Image.fromarray((picture * 255).round().astype(np.uint8))
-    with files.replacing(target) as temporary:
-        image.save(temporary, format=form)
+    if picture.ndim > 2 or form not in ("PNG", "TIFF"):
+        white = 255
+    elif form == "PNG" and not 1 < white < 2**16:
+        white = 2**16 - 1
+    kind = {1: np.float32, 255: np.uint8, 2**31 - 1: np.int32}.get(white, np.uint16)
+    values = picture.astype(np.float64) * white
+    image = Image.fromarray((values if white == 1 else values.round()).astype(kind))
+    try:
+        with files.replacing(target) as temporary:
+            image.save(temporary, format=form)
+    except OSError as error:
+        raise UserError(f"cannot write {path!r}: {error.strerror or error}") from None
 
 
-def beside(pictures: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Pictures in [0, 1], each (title, (H, W) or (H, W, 3)), beside each other."""
-    height, width = pictures[0][1].shape[:2]
-    count = len(pictures)
-    figure, axes = plots.panels(count, count, 10 / count * height / width + 0.4)
-    for axis, (title, picture) in zip(axes, pictures, strict=True):
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axis.set_title(title)
-        axis.axis("off")
-    plt.close(figure)  # or a notebook would show it twice
-    return figure
+def main(arguments: list[str], denoise: Callable) -> int:
+    """Denoise a picture, or every picture below a folder; the exit code. What fails is told and
+    left out."""
+    parser = argparse.ArgumentParser(prog="python -m fer_lib.denoise", description=main.__doc__)
+    parser.add_argument("source", type=Path, help="a picture or a folder of pictures")
+    parser.add_argument("target", type=Path, help="where to write")
+    parser.add_argument("--network", default="compact", help="a published network")
+    parser.add_argument("--device", default=device.best(), help="such as cuda")
+    words, failed = parser.parse_args(arguments), 0
+    paths = [path for path in sorted(words.source.rglob("*")) if path.suffix.lower() in ENDINGS]
+    paths = [path for path in paths if words.target not in path.parents]
+    with progress.Progress("pictures", len(paths or [words.source])) as bar:
+        for path in paths or [words.source]:
+            try:
+                picture, white = read(str(path))
+                axes = "HW" if picture.ndim == 2 else "HWC"
+                clean = denoise(picture, words.network, axes=axes, device=words.device)
+                write(clean, str(words.target / path.relative_to(words.source)), white)
+            except UserError as error:
+                failed = 1
+                print(f"error: {error}", file=sys.stderr)
+            bar.advance(path.name)
+    return failed

@@ -23,7 +23,7 @@ class Progress:
         self.file = os.environ.get("FER_PROGRESS")
         watched = "ipykernel" in sys.modules or sys.stderr.isatty()
         hidden = "FER_HEADLESS" in os.environ or not watched
-        self.bar = tqdm(total=total, initial=done, desc=what, disable=hidden)
+        self.bar = tqdm(total=total, initial=done, desc=what, disable=hidden, delay=1)
 
     def __enter__(self):
         return self
