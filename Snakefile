@@ -13,6 +13,7 @@ from fer_lib.run import step
 from fer_lib.run.chapters import CHAPTERS, find
 
 RUN = config["run"]
+step.end_with_parent()
 # A chapter of a smoke run is too small for two cores: two chapters side by side take less.
 CHAPTER_THREADS = 1 if RUN.endswith("-smoke") else workflow.cores
 

@@ -101,9 +101,11 @@ def state(run: str, chapter: Chapter) -> dict[str, str]:
 
 def is_made(run: str, chapter: Chapter) -> bool:
     """Whether the chapter's executed notebook was made from, and made, what is there now."""
-    notebook = WORK / run / f"{chapter.name}.ipynb"
-    metadata = read(notebook)["metadata"] if notebook.exists() else {}
-    return metadata.get("fer_lib", {}).get("state") == state(run, chapter)
+    try:
+        metadata = read(WORK / run / f"{chapter.name}.ipynb")["metadata"]
+        return metadata["fer_lib"]["state"] == state(run, chapter)
+    except (OSError, ValueError, KeyError, TypeError):  # it is not there, or damaged
+        return False
 
 
 def mark(run: str, chapter: Chapter) -> None:

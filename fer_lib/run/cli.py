@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import getpass
 import os
 import shlex
 import signal
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> int:
             command = [sys.executable, "-m", *OTHER[options.what], *extra]
             return subprocess.run(command, cwd=ROOT, check=False).returncode
         return _run(options, extra)
-    except UserError as error:
+    except (UserError, OSError) as error:  # such as a full disk, or a folder of another user
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -86,8 +87,20 @@ def _list() -> int:
 
 
 def _set_environment(options: argparse.Namespace, arguments: list[str]) -> None:
-    if options.data:
-        os.environ["FER_DATA"] = str(Path(options.data).expanduser().resolve())
+    if options.data == "":
+        raise UserError("--data is empty: give a zip or a folder, or leave --data away")
+    os.environ["FER_DATA"] = options.data or os.environ.get("FER_DATA", "")
+    for name in ("FER_DATA", "FER_WORK", "FER_REPORTS", "FER_NETWORKS"):  # steps run in ROOT
+        if (path := os.environ.get(name, "~")) and path[0] != "~":
+            os.environ[name] = str(Path(path).absolute())
+    # Snakemake, Jupyter and PyTorch ask for the user's name and keep files at home; users of
+    # containers may have neither.
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = str(os.getuid())
+    if not os.access(os.environ.get("HOME", "/"), os.W_OK):
+        os.environ["HOME"] = str(config.WORK / "home")
     # glibc is to keep freed memory. Given back to the system, it is asked for again at every step
     # of a training: 43,000 page faults each at width 1/8, and none with these (counted).
     os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
@@ -110,11 +123,16 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
     run = config.run_name(dataset["name"], settings)
     folder = config.WORK / run
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / "lock").open("a+") as lock:
         try:  # the workflow inherits the lock, which lasts until the last of both is gone
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"another run of {run} is at work: wait for it or stop it") from None
+            lock.seek(0)
+            who = f"another run of {run} is at work, process {lock.read()}"
+            raise UserError(f"{who}: wait for it or stop it") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         for chapter in again:
             (folder / f"{chapter.name}.ipynb").unlink(missing_ok=True)
         titles = asked.prepare(run, settings, dataset)

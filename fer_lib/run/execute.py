@@ -6,11 +6,12 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from fer_lib.config import WORK, UserError
-from fer_lib.run import asked, chapters, provenance
+from fer_lib.run import asked, chapters, provenance, step
 from fer_lib.tools import files
 
 
@@ -55,6 +56,8 @@ def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], 
             cause = f"{error.ename}: {' '.join(str(error.evalue).split())}"
             place = f"{source.name}, cell {error.cell_index}"
             raise UserError(f"{place}: {cause} (see {os.path.relpath(failed)})") from None
+        except DeadKernelError:
+            raise UserError(f"{source.name} {step.KILLED}") from None
         notebook = nbformat.read(temporary, as_version=4)
         notebook.metadata["fer_lib"] = note()
         for name in ("input_path", "output_path"):  # nobody's business but this machine's

@@ -33,6 +33,7 @@ def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[
     with log.open("w") as output, log.open(errors="replace") as lines:
         # In a session of its own Ctrl-C reaches it by `_end` alone, which leaves nothing over.
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        streams["env"] = os.environ | {"FER_PARENT": str(os.getpid())}
         process = subprocess.Popen(
             command, cwd=ROOT, **streams, pass_fds=keep, start_new_session=True
         )

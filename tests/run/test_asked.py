@@ -105,6 +105,13 @@ def test_a_changed_notebook_runs_that_chapter(run):
     assert left(run) == ["03"]
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"metadata": {}}', '{"metadata": null}'])
+def test_an_executed_notebook_that_is_damaged_is_made_again(run, content):
+    (run / f"{chapters.find('03').name}.ipynb").write_text(content)
+    prepare()
+    assert left(run) == ["03"]
+
+
 def test_the_source_code_decides_nothing(run):
     """A comment must not cost a night. What decides instead is declared."""
     text = "".join(path.read_text() for path in (run / "asked").iterdir())

@@ -1,5 +1,6 @@
 """A wrong word ends in one line before anything is made; what is asked for reaches Snakemake."""
 
+import errno
 import json
 import os
 import subprocess
@@ -58,6 +59,7 @@ def refusal(*words: str, environment: dict[str, str]) -> str:
         (["--seeds", "-2"], ["-2"]),
         (["--data", NOWHERE], [NOWHERE.split("/")[-1], "zip", "folder"]),
         (["--profile"], ["--profile"]),
+        (["--data", ""], ["--data is empty", "zip", "folder"]),
     ],
     ids=" ".join,
 )
@@ -102,9 +104,10 @@ def test_a_second_run_of_the_same_is_refused_while_the_first_is_at_work(folders)
     lock = Path(folders["FER_WORK"]) / "orl-smoke" / "lock"
     lock.parent.mkdir(parents=True)
     with filelock.FileLock(lock):
+        lock.write_text("4711")
         done = run("--profile", "smoke", environment=folders)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: another run of orl-smoke is at work")
+    assert done.stderr.startswith("error: another run of orl-smoke is at work, process 4711: ")
     assert done.stderr.count("\n") == 1
     assert not Path(folders["FER_REPORTS"]).exists()
 
@@ -120,7 +123,7 @@ def started(tmp_path, monkeypatch) -> list[list[str]]:
     for module in (config, asked):
         monkeypatch.setattr(module, "WORK", tmp_path / "work")
         monkeypatch.setattr(module, "REPORTS", tmp_path / "reports")
-    for name in ("FER_DATA", "FER_COMMAND"):
+    for name in ("FER_DATA", "FER_COMMAND", "FER_WORK", "FER_REPORTS", "FER_NETWORKS"):
         monkeypatch.setenv(name, "")  # so that what the command line sets is undone
     for chapter in chapters.CHAPTERS:
         executed = tmp_path / "work" / "orl-smoke" / f"{chapter.name}.ipynb"
@@ -168,6 +171,55 @@ def test_one_notebook_alone_renders_its_page_alone(started, tmp_path, capsys):
     (command,) = started
     assert command[3] == "made/04.page"
     assert capsys.readouterr().out.strip().endswith("04_noise_evaluation.html")
+
+
+def test_the_lock_says_which_process_runs(started, tmp_path):
+    for _ in range(2):
+        cli.main(["--profile", "smoke"])
+        lock = tmp_path / "work" / "orl-smoke" / "lock"
+        assert lock.read_text() == str(os.getpid())
+
+
+def test_relative_folders_are_seen_from_where_one_stands(started, monkeypatch, tmp_path):
+    """The steps run in the project's folder."""
+    monkeypatch.chdir(tmp_path)
+    names = ("FER_DATA", "FER_WORK", "FER_REPORTS", "FER_NETWORKS")
+    for name in names:
+        monkeypatch.setenv(name, f"a b/{name}")
+    assert cli.main(["--profile", "smoke"]) == 0
+    for name in names:
+        assert os.environ[name] == str(tmp_path / "a b" / name)
+    monkeypatch.setenv("FER_DATA", "~/faces")
+    cli.main(["--profile", "smoke"])
+    assert os.environ["FER_DATA"] == "~/faces"
+    cli.main(["--profile", "smoke", "--data", "other.zip"])
+    assert os.environ["FER_DATA"] == str(tmp_path / "other.zip")
+
+
+def test_a_user_without_name_and_home_gets_both(started, monkeypatch, tmp_path):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    for name in ("USER", "HOME"):
+        monkeypatch.setenv(name, "before")  # so that it is undone
+    monkeypatch.setattr(cli.getpass, "getuser", nameless)
+    monkeypatch.setattr(cli.os, "access", lambda path, mode: path != "before")
+    assert cli.main(["--profile", "smoke"]) == 0
+    assert os.environ["USER"] == str(os.getuid())
+    assert os.environ["HOME"] == str(tmp_path / "work" / "home")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(started, monkeypatch, capsys, number):
+    def failing(*words):
+        raise OSError(number, os.strerror(number), "/some/where")
+
+    monkeypatch.setattr(asked, "prepare", failing)
+    assert cli.main(["--profile", "smoke"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert os.strerror(number) in line
+    assert "/some/where" in line
 
 
 @pytest.mark.parametrize("words", [[], ["--only", "04"]], ids=["run", "only"])

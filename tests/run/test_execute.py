@@ -38,6 +38,18 @@ def test_a_failure_of_several_lines_is_told_in_one(source, tmp_path, monkeypatch
 
 
 @pytest.mark.slow
+def test_a_kernel_that_was_killed_is_told_in_one_line(source, tmp_path):
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells[-1].source = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    nbformat.write(notebook, source)
+    with pytest.raises(
+        UserError, match=r"^tiny\.ipynb was killed, mostly for want of memory: close"
+    ):
+        execute.execute(source, tmp_path / "out" / "tiny.ipynb", {}, note=dict)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.slow
 def test_a_failing_notebook_leaves_no_result_but_what_ran_before_it(source):
     target = source.parent / "out" / "tiny.ipynb"
     with pytest.raises(UserError) as error:

@@ -89,6 +89,27 @@ def test_an_interrupt_ends_all_that_was_started(tmp_path):
     wait_until(lambda: not running(stubborn))
 
 
+def test_what_was_started_ends_with_a_parent_that_is_killed(tmp_path):
+    """Nobody can tidy up after SIGKILL: the children look whether their parent is there."""
+    (tmp_path / RUN).mkdir()
+    inner = "from fer_lib.run import step; import time; step.end_with_parent(); "
+    inner += "print('on', flush=True); time.sleep(98)"
+    child = "import os, subprocess, sys; from fer_lib.run import step; step.end_with_parent(); "
+    child += "os.environ['FER_PARENT'] = str(os.getpid()); "
+    child += f"subprocess.run([sys.executable, '-c', {inner!r}])"
+    code = "import sys; from fer_lib.run import watch; "
+    code += f"watch.follow([sys.executable, '-c', {child!r}], {RUN!r}, {{}})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"FER_WORK": str(tmp_path)}
+    )
+    log = tmp_path / RUN / "log.txt"
+    wait_until(lambda: log.exists() and "on" in log.read_text())
+    process.kill()
+    process.wait(30)
+    wait_until(lambda: not running(inner), 10)
+    assert not running(child)
+
+
 def running(code: str) -> bool:
     """Whether a process was started with just this code (on Linux)."""
     lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
@@ -133,6 +154,16 @@ def test_a_bug_is_told_in_one_line_after_its_traceback(failing, capsys):
     assert last.startswith("error: 04: ZeroDivisionError: first second (see ")
     assert "\n" not in last
     assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_a_step_that_was_killed_says_why_that_may_be(folder, monkeypatch, capsys):
+    def killed(command, **options):
+        raise subprocess.CalledProcessError(-signal.SIGKILL, command)
+
+    monkeypatch.setattr(subprocess, "run", killed)
+    with pytest.raises(subprocess.CalledProcessError):
+        step.start("train", RUN, "cae-0123", 2)
+    assert capsys.readouterr().out.startswith("error: cae-0123 was killed, mostly for want of mem")
 
 
 def test_a_step_has_its_threads_and_its_progress_only_while_it_runs(folder, monkeypatch):

@@ -33,6 +33,13 @@ def test_replacing_that_fails_leaves_what_was_there(tmp_path, error, old):
     assert not old or path.read_text() == old
 
 
+def test_a_disk_that_numpy_fills_is_called_full(tmp_path):
+    error = OSError("921600 requested and 921472 written")
+    with pytest.raises(OSError, match="No space left.*images.npy"):
+        fill_and_fail(files.replacing(tmp_path / "images.npy"), error)
+    assert names(tmp_path) == []
+
+
 def test_replacing_makes_folders_and_replaces(tmp_path):
     path = tmp_path / "a" / "b" / "report.txt"
     for text in ("one", "two"):
