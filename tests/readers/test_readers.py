@@ -105,7 +105,7 @@ def test_a_set_without_a_mark_is_refused_with_all_marks(monkeypatch, newcomer):
     with pytest.raises(UserError) as error:
         sources.recognise(newcomer)
     assert str(error.value) == (
-        f"{newcomer} has no fer2013new.csv or faces.txt: "
+        f"{newcomer} has no fer2013new.csv or faces.txt, but 'a', 'b', 'c': "
         "put the votes of FER+ or the list of Newcomer there"
     )
 
