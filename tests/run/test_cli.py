@@ -50,7 +50,7 @@ def refusal(*words: str, environment: dict[str, str]) -> str:
         (["rum"], ["rum", "run", "test", "lab", "--profile", "--data"]),
         (["--profil", "cpu"], ["--profile", "run", "test", "lab"]),
         (["--prof", "cpu"], ["--profile"]),
-        (["--profile", "huge"], ["huge", *config.PROFILES]),
+        (["--profile", "huge"], ["--profile", "huge", *config.PROFILES]),
         (["--only", "09"], ["09", "01", "02", "03", "04"]),
         (["--from", "10"], ["10", "01", "02", "03", "04", "05"]),
         (["--only", "training"], ["training", "01", "02", "03", "04"]),

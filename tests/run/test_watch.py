@@ -51,6 +51,14 @@ def test_a_log_gets_a_line_for_every_step_that_ends(folder, capsys):
     assert [line.split(" steps")[0] for line in lines] == ["1 of 3", "2 of 3", "3 of 3"]
 
 
+def test_on_a_terminal_the_line_is_taken_away_in_the_end(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert follow("print('total   3', flush=True)\nprint('1 of 3 steps (9%) done')") == 0
+    shown = capsys.readouterr().err
+    assert "1 of 3 steps done" in shown
+    assert shown.endswith("\r\x1b[K")
+
+
 def test_the_line_says_what_runs_how_far_and_how_long(folder):
     view = watch._View(RUN, TITLES, iter([]))
     view.done, view.total, view.start = 1, 4, time.monotonic() - 600
