@@ -8,7 +8,6 @@ import torch
 import torchvision
 
 from fer_lib import evaluation, figures, paper
-from fer_lib.tools import pictures as pictures_tool
 from fer_lib.tools import plots
 
 
@@ -78,12 +77,6 @@ def test_emotions_are_drawn_with_their_numbers_of_images():
     figure = figures.emotions(pd.DataFrame(rows, columns=columns))
     assert [axis.get_title() for axis in figure.axes] == ["factor 0.15", "factor 0.3"]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["fear (12)"]
-
-
-def test_pictures_stand_beside_each_other():
-    figure = pictures_tool.beside([("gray", np.zeros((30, 20))), ("colour", np.zeros((30, 20, 3)))])
-    assert [axis.get_title() for axis in figure.axes] == ["gray", "colour"]
-    assert plt.get_fignums() == []  # not shown a second time
 
 
 def test_counts_are_bars_from_top_to_bottom_stacked_by_part():
