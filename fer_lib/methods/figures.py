@@ -1,4 +1,4 @@
-"""Figures of chapters 7 and 8: tables in, a matplotlib Figure out."""
+"""Figures of chapters 6 to 8: tables in, a matplotlib Figure out."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -38,14 +38,13 @@ def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     their order.
     """
     noises = table["noise"].unique()
-    figure, axes = panels(len(noises), columns=2, height=3.7)
+    figure, axes = panels(len(noises), columns=min(2, len(noises)), height=3.7)
     for axis, noise in zip(axes, noises, strict=True):
         for name, label in labels.items():
             rows = table[(table["noise"] == noise) & (table["method"] == name)]
             line(axis, rows, "ssim", by="level", color=COLOURS[name], label=label)
-        levels = NOISES[noise].levels
-        axis.set(title=noise, xlabel=NOISES[noise].level, xticks=levels)
-        if levels[0] > levels[-1]:
+        axis.set(title=noise, xlabel=NOISES[noise].level, xticks=rows["level"])
+        if NOISES[noise].levels[0] > NOISES[noise].levels[-1]:
             axis.invert_xaxis()  # fewer photons are more noise
     figure.supylabel("SSIM")
     legend(figure, axes[0])
