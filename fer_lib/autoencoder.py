@@ -24,9 +24,9 @@ ACTIVATIONS = {"relu": nn.ReLU, "identity": nn.Identity, "tanh": nn.Tanh, "sigmo
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norms and ReLUs, plus the projected input (He et al. 2016).
 
-    The input is projected by a 1x1 convolution because the channel counts differ. With
-    `residual=False` only the addition is left out. The projection's weights are drawn from a copy
-    of the random state, so both variants start with equal weights in all layers that they share.
+    The projection is a 1x1 convolution because the channel counts differ; `residual=False` leaves
+    only the addition out. The projection's weights are drawn from a copy of the random state, so
+    both variants start with equal weights in all layers that they share.
     """
 
     def __init__(self, inputs: int, outputs: int, config: ModelConfig):
@@ -37,7 +37,10 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.norm2 = norm(outputs)
         with torch.random.fork_rng(devices=[]):
-            self.skip = _projection(inputs, outputs, config) if config.residual else None
+            skip = nn.Conv2d(inputs, outputs, 1)
+        if config.projection == "conv_norm":
+            skip = nn.Sequential(skip, nn.BatchNorm2d(outputs))
+        self.skip = skip if config.residual else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h = torch.relu(self.norm1(self.conv1(x)))
@@ -45,16 +48,9 @@ class ResidualBlock(nn.Module):
         return torch.relu(h if self.skip is None else h + self.skip(x))
 
 
-def _projection(inputs: int, outputs: int, config: ModelConfig) -> nn.Module:
-    conv = nn.Conv2d(inputs, outputs, 1)
-    return conv if config.projection == "conv" else nn.Sequential(conv, nn.BatchNorm2d(outputs))
-
-
 class CAE(nn.Module):
-    """Convolutional autoencoder: (N, 3, 96, 96) in [-1, 1] -> the same shape.
-
-    The latent code has 4096 x 6 x 6 values at width 1, 5.3 times as many as the input.
-    """
+    """Convolutional autoencoder: (N, 3, 96, 96) in [-1, 1] -> the same shape. The latent code has
+    4096 x 6 x 6 values at width 1, 5.3 times as many as the input."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -65,17 +61,14 @@ class CAE(nn.Module):
     def _encoder(self):
         for first, block, strided in ENCODER:
             ends = strided == ENCODER[-1][-1]
-            block, strided = self._channels(block), self._channels(strided)
-            yield from self._block(self._channels(first), block)
+            first, block, strided = map(self._channels, (first, block, strided))
+            if self.config.blocks:
+                yield ResidualBlock(first, block, self.config)
+            else:
+                yield nn.Conv2d(first, block, 3, padding=1)
+                yield nn.ReLU()
             yield nn.Conv2d(block, strided, 3, stride=2, padding=1)
             yield ACTIVATIONS[self.config.code if ends else "relu"]()
-
-    def _block(self, inputs: int, outputs: int):
-        if self.config.blocks:
-            yield ResidualBlock(inputs, outputs, self.config)
-        else:
-            yield nn.Conv2d(inputs, outputs, 3, padding=1)
-            yield nn.ReLU()
 
     def _decoder(self):
         for inputs, outputs, stride in DECODER if self.config.blocks else EARLY_DECODER:
@@ -95,8 +88,7 @@ class CAE(nn.Module):
 
 
 def build(config: ModelConfig, seed: int) -> CAE:
-    """A newly initialised network; the same seed gives the same weights. The global random state is
-    not changed."""
+    """A new network; the same seed gives the same weights. Keeps the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CAE(config)
@@ -105,9 +97,8 @@ def build(config: ModelConfig, seed: int) -> CAE:
 def describe(config: ModelConfig, size: int = 96) -> list[dict]:
     """The layer table: one row per layer with weights, in order of execution.
 
-    `output` is channels x height x width, and `parameters` includes biases. `macs` counts the
-    multiply-accumulate operations (2 FLOPs each) in the forward pass of one image. Batch norms
-    count 0, as they can be folded. Runs on torch's meta device: width 1 needs no memory.
+    `output` is channels x height x width; `macs` are the multiply-accumulate operations (2 FLOPs
+    each) of one image, 0 for batch norms, which can be folded. Width 1 needs no memory either.
     """
     with torch.device("meta"):
         model = CAE(config).eval()
@@ -121,13 +112,11 @@ def describe(config: ModelConfig, size: int = 96) -> list[dict]:
     with FlopCounterMode(display=False) as counter:
         model(image)
     flops = counter.get_flop_counts()
-    return [
-        {
-            "layer": name,
-            "type": type(model.get_submodule(name)).__name__,
-            "output": "x".join(map(str, shape)),
-            "parameters": sum(p.numel() for p in model.get_submodule(name).parameters()),
-            "macs": sum(flops.get(f"CAE.{name}", {}).values()) // 2,
-        }
-        for name, shape in outputs.items()
-    ]
+    rows = []
+    for name, shape in outputs.items():
+        layer = model.get_submodule(name)
+        row = {"layer": name, "type": type(layer).__name__, "output": "x".join(map(str, shape))}
+        row["parameters"] = sum(p.numel() for p in layer.parameters())  # with biases
+        row["macs"] = sum(flops.get(f"CAE.{name}", {}).values()) // 2
+        rows.append(row)
+    return rows

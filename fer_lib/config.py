@@ -1,7 +1,6 @@
 """Profiles, frozen settings, every path of the project, and recipes, which determine a training.
 
-This module imports nothing else of `fer_lib`, and neither numpy nor torch. So the command line can
-plan a run in a fraction of a second.
+Imports neither numpy nor torch, so that the command line plans a run in a fraction of a second.
 """
 
 import dataclasses
@@ -122,9 +121,9 @@ class TrainConfig:
 class Part:
     """Which faces of a data set a training learns from; `Study.images` finds them.
 
-    data: the set's checksum. name: "paper" (the paper's sample) or "learning" in the split with the
-    current `version`, "sample" or "untested" in the earlier random split, version 0. train, test:
-    sizes of the sample, None for all. count: use only this many faces, evenly spaced.
+    data: the set's checksum. name: "paper" (the paper's sample) or "learning" in the split of now,
+    "sample" or "untested" in the earlier random split, version 0. train, test: sizes of the sample,
+    None for all. count: use only this many faces, evenly spaced.
     """
 
     data: str
@@ -157,11 +156,8 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """NETWORK-HASH: the name under which the training is kept.
-
-        The hash ignores settings at their defaults, except `version`. So a new setting whose
-        default is the old behaviour changes no key, and no training is lost.
-        """
+        """NETWORK-HASH: the name of the training. The hash ignores settings at their defaults,
+        except `version`: a new setting whose default is the old behaviour changes no key."""
         text = json.dumps(_chosen(self), sort_keys=True)
         return f"{self.network}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -185,7 +181,7 @@ def _chosen(value):
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The settings of a run that all chapters share; `audit` and `methods` have further settings.
+    """The settings of a run that all chapters share; `audit` and `methods` have their own plans.
 
     width, training: of the paper's network. seed: of the split, the noise and the first training;
     later ones count up from it. seeds: trainings of each network. train_images, test_images: sizes
@@ -245,25 +241,14 @@ def recipes(settings: Config, data: str) -> list[Recipe]:
 
 
 _PAPER = Config(profile="paper", width=1.0, training=TrainConfig(compile=True))
+#: A short training needs a larger learning rate and smaller batches.
 _SHORT = TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3, threads=1)
+_BRIEF = replace(_SHORT, epochs=2, gradient_epochs=1)
+_SMOKE = Config(profile="smoke", width=1 / 32, training=_BRIEF, seeds=2, resamples=200)
 PROFILES = {
-    "smoke": Config(
-        profile="smoke",
-        width=1 / 32,
-        training=replace(_SHORT, epochs=2, gradient_epochs=1),
-        train_images=48,
-        test_images=12,
-        seeds=2,
-        resamples=200,
-    ),
-    # A short training needs a larger learning rate and smaller batches. Otherwise `quick` differs
-    # from the paper only in its size.
+    "smoke": replace(_SMOKE, train_images=48, test_images=12),
     "quick": Config(
-        profile="quick",
-        width=1 / 16,
-        training=_SHORT,
-        train_images=320,
-        test_images=80,
+        profile="quick", width=1 / 16, training=_SHORT, train_images=320, test_images=80
     ),
     "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True, threads=1)),
     "paper": _PAPER,
@@ -273,9 +258,7 @@ PROFILES = {
 
 def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
     """The settings of a profile; seeds: trainings of each network, 0 for the profile's number.
-
-    Raises UserError for an unknown profile, listing the known ones, or for a negative number.
-    """
+    Raises UserError for an unknown profile, listing the known ones, or for a negative number."""
     one_of("profile", profile, PROFILES)
     if seed < 0 or seeds < 0:
         raise UserError(f"seed {seed}, seeds {seeds}: give whole numbers from 0 up")

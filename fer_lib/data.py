@@ -1,7 +1,4 @@
-"""Faces, decoded once and memory-mapped; splits without data leakage (docs/protocol.md).
-
-The data sets that can be read are listed in `fer_lib/readers/__init__.py`.
-"""
+"""Faces, decoded once and memory-mapped; splits without data leakage (docs/protocol.md)."""
 
 import hashlib
 import importlib
@@ -39,11 +36,8 @@ class Faces:
 
 
 def load(path: str | None = None) -> Faces:
-    """The data set at `path`, else at `$FER_DATA`, else the embedded ORL faces.
-
-    Decodes into the work folder once; later calls only memory-map. Raises UserError, of one line,
-    for a missing path and for unexpected contents.
-    """
+    """The data set at `path`, else at `$FER_DATA`, else the embedded ORL faces. Raises UserError,
+    of one line, for a missing path and for unexpected contents."""
     folder = prepare(path)
     meta = json.loads((folder / "meta.json").read_text())
     return Faces(
@@ -62,7 +56,11 @@ def prepare(path: str | None = None) -> Path:
         root = archive.root(source) if source else None
         name = sources.recognise(root) if source else EMBEDDED
         images, rows = importlib.import_module(f"fer_lib.readers.{name}").read(root)
-        _write(folder, name, images, rows)
+        meta = {"name": name, "checksum": checksum(images, rows["id"]), "images": len(images)}
+        with files.replacing(folder / "images.npy") as temporary:
+            np.save(temporary, images)
+        files.write_text(folder / "rows.csv", rows.to_csv(index=False))
+        files.write_text(folder / "meta.json", json.dumps(meta))  # last: once it exists, all do
     if not _twins(folder).exists():
         pairs = twins.pairs(np.load(folder / "images.npy", mmap_mode="r"))
         with files.replacing(_twins(folder)) as temporary:
@@ -74,26 +72,14 @@ def _twins(folder: Path) -> Path:
     return folder / f"twins-{SPLIT_VERSION}.npy"
 
 
-def _write(folder: Path, name: str, images: np.ndarray, rows: pd.DataFrame) -> None:
-    meta = {"name": name, "checksum": checksum(images, rows["id"]), "images": len(images)}
-    with files.replacing(folder / "images.npy") as temporary:
-        np.save(temporary, images)
-    files.write_text(folder / "rows.csv", rows.to_csv(index=False))
-    files.write_text(folder / "meta.json", json.dumps(meta))  # last: once it exists, all do
-
-
 def checksum(images: np.ndarray, ids) -> str:
     """SHA-256 over the ids (int64) and the pixels."""
-    digest = hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes())
-    digest.update(np.ascontiguousarray(images).tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes() + images.tobytes()).hexdigest()
 
 
 def copy_groups(images: np.ndarray) -> np.ndarray:
     """A group number for each image (N,), the same for images that are equal in every pixel."""
-    digests = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
-    numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests])
+    return pd.Series([image.tobytes() for image in images]).factorize()[0]
 
 
 def groups(faces: Faces) -> np.ndarray:
@@ -111,12 +97,10 @@ def has_twin(pairs: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 
 def parts(faces: Faces) -> pd.DataFrame:
-    """The part of each image, by the rule in docs/protocol.md (version `config.SPLIT_VERSION`).
-
-    Returns a frame (index: position in `faces.images`) with `id` and `part`: "learning",
-    "validation", "test" or "left out". A learning face is left out if it has a twin among the
-    validation or test faces, a validation face if it has one among the test faces.
-    """
+    """The part of each image, by the rule in docs/protocol.md: a frame (index: position in
+    `faces.images`) with `id` and `part`: "learning", "validation", "test" or "left out". A learning
+    face is left out if it has a twin among the validation or test faces, a validation face if it
+    has one among the test faces."""
     usage = faces.rows["usage"]
     divided = (usage != "").any()
     part = np.array([PARTS[name] for name in usage] if divided else _drawn_parts(faces))
@@ -138,11 +122,9 @@ def _drawn_parts(faces: Faces) -> list[str]:
 def paper_sample(
     faces: Faces, seed: int, *, train: int | None = 3200, test: int | None = 800
 ) -> pd.DataFrame:
-    """A sample as large as the paper's, drawn from the learning faces; a frame as from `split`.
-
-    No twin, copy or person is on both sides. All learning faces are taken, one fifth of them for
-    testing, if there are fewer than `train + test`, or if both are None.
-    """
+    """A sample as large as the paper's, drawn from the learning faces; a frame as from `split`. No
+    twin, copy or person is on both sides. All learning faces are taken, one fifth of them for
+    testing, if there are fewer than `train + test`, or if both are None."""
     learning = np.flatnonzero(parts(faces)["part"] == "learning")
     if len(learning) < (train or 0) + (test or 0):
         train = test = None
@@ -153,10 +135,10 @@ def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.Da
     """The random split of this study's first trainings (version 0 in `config.Part`). It keeps
     people and exact copies on one side, but not other twins.
 
-    Groups are shuffled as wholes and fill the test set first. If the last group there does not fit,
-    its other images are left out. Returns a frame of the chosen images (index: position in
-    `faces.images`) with `id`, `side` ("train" or "test") and `group`, the same in every process.
-    None takes every image, one fifth of them for testing. Raises UserError if there are too few.
+    Shuffled groups fill the test set first; images of the last one that do not fit are left out.
+    Returns a frame of the chosen images (index: position in `faces.images`) with `id`, `side`
+    ("train" or "test") and `group`. None takes every image, one fifth of them for testing. Raises
+    UserError if there are too few.
     """
     return _draw(faces, np.arange(len(faces.rows)), faces.twins[:0], train, test, seed)
 
@@ -166,8 +148,7 @@ def _draw(faces: Faces, pool, pairs, train: int | None, test: int | None, seed: 
     belongs = groups(faces)
     test = round(len(pool) / 5) if test is None else test
     shuffled = np.random.default_rng(seed).permutation(np.unique(belongs[pool]))
-    rank = {name: place for place, name in enumerate(shuffled)}
-    order = pool[np.argsort([rank[group] for group in belongs[pool]], kind="stable")]
+    order = pool[np.argsort(pd.Index(shuffled).get_indexer(belongs[pool]), kind="stable")]
     tested = np.isin(np.arange(len(belongs)), order[:test])
     free = ~np.isin(belongs, belongs[tested]) & ~has_twin(pairs, tested)
     rest = order[free[order]][:train]
@@ -186,4 +167,4 @@ def untested(faces: Faces, tested: np.ndarray) -> np.ndarray:
     """All images (n, 48, 48) outside the groups of those at the positions `tested`. Methods that
     are not limited to the paper's small sample may learn from them."""
     belongs = groups(faces)
-    return np.ascontiguousarray(faces.images[~np.isin(belongs, belongs[tested])])
+    return faces.images[~np.isin(belongs, belongs[tested])]
