@@ -1,7 +1,6 @@
-"""Denoise images of your own with a network that is published with the report.
+"""Denoise images of your own with a network that is published with the report: `denoise(noisy)`.
 
-`from fer_lib.denoise import denoise`, then `clean = denoise(noisy)`. For a picture, or all pictures
-in a folder: `python -m fer_lib.denoise FROM TO`.
+For a picture, or all pictures in a folder: `python -m fer_lib.denoise FROM TO`.
 """
 
 import functools
@@ -96,10 +95,7 @@ def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
 @functools.cache
 def published(name: str) -> nn.Module:
     """The published network `name`, in eval mode; of several trainings the longest, of several of
-    those the one with the first seed.
-
-    Raises UserError if there is none.
-    """
+    those the one with the first seed. Raises UserError if there is none."""
     recipes = {path: weights.header(path)["recipe"] for path in weights.index().values()}
     recipes = {path: r for path, r in recipes.items() if r["task"] == "restoration"}
     if not recipes:

@@ -12,14 +12,13 @@ K1, K2 = 0.01, 0.03  # constants of SSIM (Wang et al. 2004), as in scikit-image
 CHUNK = 4  # images that one thread scores at a time: limits the memory
 
 
-def _gaussian(sigma: float, radius: int) -> tuple[float, ...]:
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return tuple((weights / weights.sum()).tolist())
-
-
+_BELL = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
 #: Windows of SSIM: weights along one side, and a factor on variances and covariances. `uniform` is
 #: scikit-image's default (49/48: sample variances of 49 pixels); `gaussian` is Wang et al.'s.
-WINDOWS = {"uniform": ((1 / 7,) * 7, 49 / 48), "gaussian": (_gaussian(sigma=1.5, radius=5), 1.0)}
+WINDOWS = {
+    "uniform": ((1 / 7,) * 7, 49 / 48),
+    "gaussian": (tuple((_BELL / _BELL.sum()).tolist()), 1.0),
+}
 
 
 def mse(images: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,7 @@
 """Kinds of noise, and the three protocols by which the study adds noise to a face.
 
 Each image has its own random generator, seeded with (seed, image id) whatever the level. So all
-methods see identical noisy images, in any order or batch, and two levels differ in nothing but the
-level. A new kind of noise is one function and one record in `NOISES`.
+methods see identical noisy images, in any order or batch, and levels differ in nothing else.
 """
 
 from collections.abc import Callable
@@ -20,22 +19,16 @@ def gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np
 
 
 def poisson(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """Photon (shot) noise: Poisson(p x) / p, of mean x and variance x / p, for x in [0, 1].
-
-    The caller gives the level p; `skimage.util.random_noise` derives it from the number of gray
-    levels in an image. Raises ValueError if p is not above 0.
-    """
+    """Photon (shot) noise: Poisson(p x) / p, of mean x and variance x / p, for x in [0, 1] and a
+    level p. Raises ValueError if p is not above 0."""
     if not level > 0:
         raise ValueError(f"{level} photons: give the expected count of a white pixel, above 0")
     return (stream.poisson(level * image.astype(np.float64)) / level).astype(np.float32)
 
 
 def salt_and_pepper(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
-    """Replace a fraction of the pixels, half of them by 0 and half by 1. Level 0 is the identity.
-
-    Pixels replaced at one level are also replaced at every higher level. Raises ValueError for a
-    fraction outside [0, 1].
-    """
+    """Replace a fraction of the pixels, half of them by 0 and half by 1; each is also replaced at
+    every higher level. Level 0 is the identity. Raises ValueError for a level outside [0, 1]."""
     if not 0 <= level <= 1:
         raise ValueError(f"fraction {level}: give a number from 0 to 1")
     draw = stream.random(image.shape, dtype=np.float32)
@@ -53,8 +46,7 @@ class Noise:
     """A kind of noise.
 
     add: (image, level, stream) -> noisy image, not clamped; both images are float32 (C, H, W).
-    level: what the level means, as an axis label.
-    levels: the levels of chapter 8, from weak noise to strong.
+    level: what the level means, as an axis label. levels: those of chapter 8, from weak to strong.
     formula: the noisy value of a pixel x, in Markdown; n is standard normal.
     """
 
@@ -85,10 +77,8 @@ NOISES = {
 def add(
     images: torch.Tensor, level: float, ids, seed: int, *, noise: str = "gaussian"
 ) -> torch.Tensor:
-    """Add noise of one kind to images (N, C, H, W), without clamping; ids: (N,) integers.
-
-    Raises UserError for an unknown kind, and the ValueError of its function for a bad level.
-    """
+    """Add noise of one kind to images (N, C, H, W), without clamping; ids: (N,) integers. Raises
+    UserError for an unknown kind, and the ValueError of its function for a bad level."""
     config.one_of("noise", noise, NOISES)
     streams = (np.random.default_rng((seed, int(number))) for number in ids)
     pairs = zip(images.numpy(), streams, strict=True)

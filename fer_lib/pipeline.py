@@ -1,8 +1,5 @@
-"""From stored faces to network input and back (paper, section "Data").
-
-Stored faces are uint8 (N, 48, 48). The network sees float32 (N, 3, 96, 96) in [-1, 1]:
-three equal channels, resized with torchvision's default bilinear filter.
-"""
+"""From stored faces, uint8 (N, 48, 48), to network input, float32 (N, 3, 96, 96) in [-1, 1], and
+back (paper, section "Data")."""
 
 import torch
 import torch.nn.functional as F
@@ -43,10 +40,8 @@ def flip(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 
 def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
-    """Rotate image i of (N, C, H, W) counter-clockwise by the angle `degrees[i]`.
-
-    For square images in [0, 1]. Nearest-neighbour sampling and black corners, the defaults of
-    torchvision's RandomRotation.
+    """Rotate square image i of (N, C, H, H) in [0, 1] counter-clockwise by the angle `degrees[i]`.
+    Nearest-neighbour sampling and black corners are the defaults of torchvision's RandomRotation.
     """
     angle = torch.deg2rad(degrees)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
@@ -58,12 +53,9 @@ def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
 def training_batch(
     faces: torch.Tensor, generator: torch.Generator, augmented: bool
 ) -> torch.Tensor:
-    """uint8 (N, 48, 48) -> network input (N, 3, 96, 96) in [-1, 1].
-
-    Resize, random flip, random rotation (both only if `augmented`), normalise: the paper's order.
-    `generator` is on the CPU, whatever the device of `faces`, so that every device sees the same
-    batches.
-    """
+    """uint8 (N, 48, 48) -> network input (N, 3, 96, 96) in [-1, 1], in the paper's order: resize,
+    random flip, random rotation (both only if `augmented`), normalise. `generator` is on the CPU,
+    so that every device of `faces` sees the same batches."""
     images = resize(to_unit(faces))
     if augmented:
         chosen = torch.rand(len(faces), generator=generator) < 0.5

@@ -1,7 +1,4 @@
-"""The training loop, for any network and any task, and the paper's own task.
-
-`fit` resumes an interrupted training: it writes a checkpoint after each epoch.
-"""
+"""The training loop, for any network and any task, and the paper's own task."""
 
 import math
 import time
@@ -36,10 +33,8 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The paper's network learns to reproduce its input (paper, section "Training").
-
-    augmented: whether faces are flipped and rotated at random.
-    """
+    """The paper's network learns to reproduce its input (paper, section "Training"); augmented:
+    whether faces are flipped and rotated at random."""
 
     model: ModelConfig
     augmented: bool
@@ -78,8 +73,8 @@ def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = N
     the work folder or published with a report.
 
     start: the finished training of `recipe.start`, for a warm start. An interrupted training goes
-    on after its last complete epoch. Raises UserError if the checkpoint is damaged or was trained
-    on other faces, and ValueError if `start` is another training.
+    on after its last complete epoch. Raises UserError if the checkpoint is damaged or of other
+    faces, and ValueError if `start` is another training.
     """
     if path := weights.index().get(recipe.key):
         return load(task, path)
@@ -102,8 +97,8 @@ def load(task: Task, path: Path) -> Trained:
     model.load_state_dict(weights.nested("model", tensors))
     precision = facts["recipe"]["training"]["precision"]
     elsewhere = device.differences(facts["made_with"], precision)
-    record = (facts[name] for name in ("history", "gradients", "key"))
-    return Trained(model.to(device.best()).eval(), *record, elsewhere)
+    model = model.to(device.best()).eval()
+    return Trained(model, facts["history"], facts["gradients"], facts["key"], elsewhere)
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
@@ -124,23 +119,18 @@ def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
 
 
 def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[float, list]:
-    """One epoch on `images` randomly chosen faces. Returns the mean loss per image and the gradient
-    norms of each step (no norms after the first `gradient_epochs` epochs)."""
+    """One epoch on `images` randomly chosen faces: the mean loss per image and, in the first
+    `gradient_epochs` epochs, the Euclidean norm of each layer's weight gradient in each step."""
     total, norms, watch = 0.0, [], len(run.history) < run.settings.gradient_epochs
     order = torch.randperm(len(faces), generator=run.generator)[:images]
     for chosen in order.split(run.settings.batch_size):
         loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
         total += loss * len(chosen)  # the last batch may be smaller
         if watch:
-            norms.append(gradient_norms(run.model))
+            gradients = [layer.weight.grad for _, layer in layers(run.model)]
+            norms.append(torch.stack(torch._foreach_norm(gradients)).tolist())
         bar.advance(f"epoch {len(run.history) + 1}, loss {loss:.4f}")
     return total / images, norms
-
-
-def gradient_norms(model: nn.Module) -> list[float]:
-    """The Euclidean norm of the gradient of each layer's weight, in the order of `layers`."""
-    norms = torch._foreach_norm([module.weight.grad for _, module in layers(model)])
-    return torch.stack(norms).tolist()
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -164,12 +154,10 @@ class _Run:
         self.model = network.to(self.device, memory_format=torch.channels_last).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), fused=self.device.type != "mps")
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.history: list[dict] = []
-        self.gradients: list[dict] = []
+        self.history, self.gradients = [], []
 
     def step_function(self):
-        """The function (faces, progress) -> loss, with the arguments of `Task.batch` and
-        `Task.loss`. It takes one optimiser step and returns the loss before that step."""
+        """A function (faces, progress) -> loss that takes one optimiser step."""
         compiles = self.settings.compile and device.can_compile(self.device)
         forward = torch.compile(self.model) if compiles else self.model
         dtype = device.autocast_dtype(self.settings.precision, self.device)
@@ -198,9 +186,8 @@ class _Run:
         self.history.append({"epoch": epoch, "train_loss": loss, "seconds": seconds})
         if norms:
             means = zip(layers(self.model), np.mean(norms, axis=0).tolist(), strict=True)
-            for depth, ((layer, _), norm) in enumerate(means, 1):
-                row = {"epoch": epoch, "layer": layer, "depth": depth, "norm": norm}
-                self.gradients.append(row)
+            for depth, ((name, _), norm) in enumerate(means, 1):
+                self.gradients.append({"epoch": epoch, "layer": name, "depth": depth, "norm": norm})
 
     def tensors(self) -> dict[str, torch.Tensor]:
         named = {f"model.{k}": v for k, v in self.model.state_dict().items()}
