@@ -41,10 +41,8 @@ def blur(sigmas: dict[str, float]) -> Method:
 
 
 def choose_blur(faces: np.ndarray, ids: np.ndarray, *, levels, seed: int) -> dict[str, float]:
-    """For each protocol the sigma of SIGMAS with the best mean SSIM over all levels above 0.
-
-    faces: uint8 (N, 48, 48), none of them test faces; 64 are enough. seed: of the noise.
-    """
+    """For each protocol the sigma of SIGMAS with the best mean SSIM over all levels above 0. faces:
+    uint8 (N, 48, 48), none of them test faces; 64 are enough. seed: of the noise."""
     blurs = {(sigma, 0): blur(dict.fromkeys(PROTOCOLS, sigma)) for sigma in SIGMAS}
     levels = [level for level in levels if level > 0]
     scores = score(faces, ids, methods=blurs, levels=levels, seed=seed)
@@ -119,11 +117,9 @@ POOLED = [column for column in ROW if column != "seed"]
 
 
 def summarise(scores: pd.DataFrame, row: Sequence[str] = ROW) -> pd.DataFrame:
-    """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level.
-
-    Means over the `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. Scores
-    with a correction are in further columns, named METRIC_corrected.
-    """
+    """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level. Means over the
+    `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. Scores with a correction
+    are in further columns, named METRIC_corrected."""
     versions = dict(tuple(scores.groupby("corrected", sort=False)))
     plain = _means(versions[False], row)
     if True not in versions:
@@ -175,16 +171,13 @@ def gain_by_group(
     """The gain in SSIM of a method over the noisy input for each group of images.
 
     groups: the group's name for each image id, "" for none. Returns emotion (the group), level, n
-    and the gain with its interval, for levels above 0. The interval of a group of fewer than FEW
-    images is nan. Without groups there are no rows.
+    and the gain with its interval, nan in a group of fewer than FEW images, for levels above 0.
     """
-    columns = ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
-    rows = []
+    rows, scores = [], scores.assign(group=scores["id"].map(groups))
     scores = scores[(scores["protocol"] == protocol) & (scores["level"] > 0)]
-    scores = scores.assign(group=scores["id"].map(groups))
     for (level, name), group in scores[scores["group"] != ""].groupby(["level", "group"]):
         ours, theirs = (matrix(group, "ssim", method=other) for other in (method, "noisy"))
         gain = stats.difference(ours, theirs)
         ends = (gain.lo, gain.hi) if ours.shape[1] >= FEW else (np.nan, np.nan)
         rows.append((name, level, ours.shape[1], gain.mean, *ends))
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["emotion", "level", "n", "gain", "gain_lo", "gain_hi"])

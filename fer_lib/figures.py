@@ -31,17 +31,15 @@ LABELS = {
 
 
 def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Gray or RGB images in [0, 1]; rows: pairs (label, images (n, H, W) or (n, H, W, 3)).
-
-    Drawn as one picture. All faces are enlarged to the same size by repeating pixels.
-    """
+    """Gray or RGB images in [0, 1], enlarged to the same size by repeating pixels; rows: pairs
+    (label, images (n, H, W) or (n, H, W, 3))."""
     side = max(images.shape[1] for _, images in rows)
     lines = [np.hstack([_framed(image, side) for image in images]) for _, images in rows]
     picture = np.vstack(lines)
     figure, axis = plt.subplots(figsize=(9.0, 9.0 * picture.shape[0] / picture.shape[1]))
     axis.imshow(picture, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    axis.set(xticks=[], yticks=[(i + 0.5) * len(lines[0]) for i in range(len(rows))])
-    axis.set_yticklabels([label for label, _ in rows])
+    places = [(i + 0.5) * len(lines[0]) for i in range(len(rows))]
+    axis.set(xticks=[], yticks=places, yticklabels=[label for label, _ in rows])
     axis.tick_params(length=0)
     axis.grid(visible=False)
     sns.despine(figure, left=True, bottom=True)
@@ -69,10 +67,8 @@ def counts(table: pd.DataFrame, category: str, value: str, part: str | None = No
 
 
 def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
-    """Gradient norm per layer from input to output, one panel per epoch, one line per network.
-
-    Lines are geometric means over seeds; bands go from the smallest to the largest of the norms.
-    """
+    """Gradient norm per layer from input to output, one panel per epoch, one line per network: the
+    geometric mean over seeds, in a band from the smallest to the largest norm."""
     epochs = sorted(gradients["epoch"].unique())
     figure, axes = panels(len(epochs), len(epochs), 4)
     for axis, epoch in zip(axes, epochs, strict=True):
@@ -91,9 +87,7 @@ def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
 
 def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> Figure:
     """`metric` and its interval over the noise level, and the paper's values; a panel per protocol.
-
-    table: protocol, method, level, METRIC, METRIC_lo, METRIC_hi.
-    """
+    table: protocol, method, level, METRIC, METRIC_lo, METRIC_hi."""
     protocols = table["protocol"].unique()
     figure, axes = panels(len(protocols), len(protocols), 4)
     for axis, protocol in zip(axes, protocols, strict=True):
@@ -109,10 +103,8 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
 
 
 def emotions(table: pd.DataFrame) -> Figure:
-    """SSIM gain over the noisy input per emotion, with intervals; one panel per noise level.
-
-    table: emotion, level, n, gain, gain_lo, gain_hi.
-    """
+    """SSIM gain over the noisy input per emotion, with intervals; one panel per noise level. table:
+    emotion, level, n, gain, gain_lo, gain_hi."""
     levels = sorted(table["level"].unique())
     figure, axes = panels(len(levels), len(levels), 4)
     for axis, level in zip(axes, levels, strict=True):

@@ -7,7 +7,6 @@ from fer_lib import stats
 
 #: The paper's data set, by the name of its reader.
 DATASET = "ferplus"
-_OTHERS = {"orl": "400 other faces (ORL)"}
 LEVELS = (0.0, 0.15, 0.3, 0.5)
 #: Table I: SSIM of ten random images per noise factor.
 SSIM_SAMPLES = {
@@ -49,14 +48,11 @@ LAYERS = (
 
 
 def caveat(dataset: str) -> str:
-    """The banner (Markdown) above results on other faces than the paper's; "" for FER+.
-
-    dataset: `Faces.name` of a data set, which is also the part of a run's name before the dash.
-    The link works from the pages of a report.
-    """
+    """The banner (Markdown) above results on other faces than the paper's; "" for FER+. dataset: a
+    `Faces.name`. The link works from the pages of a report."""
     if dataset == DATASET:
         return ""
-    faces = _OTHERS.get(dataset, f"other faces ({dataset})")
+    faces = "400 other faces (ORL)" if dataset == "orl" else f"other faces ({dataset})"
     return (
         f"This is a demonstration on {faces}. It says nothing about the paper. "
         "The result on the paper's data is [the FER+ report](../ferplus-cpu/index.html)."
@@ -68,6 +64,5 @@ def tables() -> pd.DataFrame:
     rows = []
     for level, samples in SSIM_SAMPLES.items():
         ten = stats.mean(np.array(samples))
-        rows.append((level, SSIM[level], ten.lo, ten.hi))
-    table = pd.DataFrame(rows, columns=["level", "ssim", "ssim_lo", "ssim_hi"])
-    return table.assign(mse=table["level"].map(MSE))
+        rows.append((level, SSIM[level], ten.lo, ten.hi, MSE[level]))
+    return pd.DataFrame(rows, columns=["level", "ssim", "ssim_lo", "ssim_hi", "mse"])

@@ -1,7 +1,6 @@
 """Intervals, p-values and verdicts of means over trainings and images.
 
-Scores are arrays (seeds, images): one row per training, one column per test image. A method
-without training has one row. Comparisons are paired: the same images with the same noise.
+Scores are arrays (seeds, images): one row per training (one without), one column per test image.
 """
 
 from dataclasses import dataclass
@@ -45,12 +44,12 @@ def mean(scores: np.ndarray) -> Estimate:
 def difference(ours: np.ndarray, theirs: np.ndarray) -> Estimate:
     """The mean paired difference ours - theirs, (seeds, images) or (images,) each.
 
-    Images are always paired; so are trainings if both sides have equally many (row i of both has
-    the same seed). The squared half width is the sum of (t * standard error)^2 over the sources of
-    chance, trainings and images, with Student's t for the number of each (Banerjee 1960, Sankhya
-    22, 357-358). From two trainings on, the interval covers the true difference in at least 95% of
-    cases, whatever each source contributes. With one training it includes the variation between
-    images, not that between trainings. With one image there is no interval: its ends and p are nan.
+    Images (with the same noise) are always paired; so are trainings if both sides have equally many
+    (row i of both has the same seed). The squared half width is the sum of (t * standard error)^2
+    over the sources of chance, trainings and images, with Student's t for the number of each
+    (Banerjee 1960, Sankhya 22, 357-358). From two trainings on, the interval covers the true
+    difference in at least 95% of cases, whatever each source contributes. With one training it
+    leaves out what training varies. With one image its ends and p are nan.
     """
     ours, theirs = np.atleast_2d(ours, theirs)
     images = ours.mean(axis=0) - theirs.mean(axis=0)

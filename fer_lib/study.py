@@ -31,16 +31,14 @@ class Study:
         """Read tables/NAME.csv. Raises UserError if the chapter that writes it has not run."""
         path = self.folder / "tables" / f"{name}.csv"
         if not path.exists():
-            where = self.folder.name
-            raise config.UserError(f"no {name}.csv in {where} yet: run earlier notebooks")
+            run = self.folder.name
+            raise config.UserError(f"no {name}.csv in {run} yet: run earlier notebooks")
         return pd.read_csv(path, keep_default_na=False)
 
     def show(self, figure: Figure, name: str, *, alt: str, caption: str) -> None:
-        """Save `figure` as figures/NAME.png and show the same file in the notebook.
-
-        alt: a description for readers who cannot see the figure. caption: text below the figure,
-        in Markdown with $maths$. Both are stored in the output's metadata.
-        """
+        """Save `figure` as figures/NAME.png and show the same file in the notebook. The output's
+        metadata have alt, a description for readers who cannot see it, and caption, the text below
+        the figure, in Markdown with $maths$."""
         png, width = plots.png(figure)
         with files.replacing(self.folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(png)
@@ -67,10 +65,8 @@ class Study:
         return self.settings.part(self.faces.checksum, name, **changes)
 
     def images(self, part: Part) -> np.ndarray:
-        """The faces, uint8 (n, 48, 48), that a training of `part` learns from.
-
-        Raises UserError for an unknown part or one of another data set.
-        """
+        """The faces, uint8 (n, 48, 48), that a training of `part` learns from. Raises UserError for
+        an unknown part or one of another data set."""
         if part.data != self.faces.checksum:
             raise config.UserError(f"part {part.name!r} is of other faces: open those faces' study")
         images = self._images(part)
@@ -107,10 +103,8 @@ class Study:
         return images, rows["id"].to_numpy()
 
     def trained(self, network: str, seed: int, width: float | None = None) -> Trained:
-        """One of NETWORKS: loaded, or trained now on the training side of the split of version 0.
-
-        width: None for the profile's width.
-        """
+        """One of NETWORKS, at `width` or else at the profile's width: loaded, or trained now on the
+        training side of the split of version 0."""
         part = self.part("sample", version=0)
         recipe = config.reconstruction(self.settings, part, network, seed, width=width)
         return self.reconstruct(recipe)
@@ -126,6 +120,5 @@ class Study:
 
 def open_study(profile: str, path: str = "", seed: int = 0, seeds: int = 0) -> Study:
     """The run of `profile` on the faces at `path` (default: $FER_DATA, else the embedded ORL)."""
-    settings = config.load(profile, seed, seeds)
-    faces = data.load(path or None)
+    settings, faces = config.load(profile, seed, seeds), data.load(path or None)
     return Study(settings, faces, REPORTS / config.run_name(faces.name, settings))

@@ -45,11 +45,10 @@ def rq1(
     scores: as `evaluation.score` returns them. Returns a table with COLUMNS, one row per protocol
     and level; `difference` is `metric` of the method minus that of the baseline.
     """
-    rows = []
+    rows, words = [], ("effective", "harmful")
     for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
-        ours, theirs = (matrix(group, metric, method=name) for name in (method, over))
-        words = "effective", "harmful"
-        rows.append(_row("RQ1", protocol, metric, over, f"{level:g}", ours, theirs, words))
+        pair = (matrix(group, metric, method=name) for name in (method, over))
+        rows.append(_row("RQ1", protocol, metric, over, f"{level:g}", *pair, words))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -60,12 +59,11 @@ def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFr
     Returns a table with COLUMNS, one row per protocol and pair of neighbouring levels. `difference`
     is `metric` at the higher level minus that at the lower one; the baseline is empty.
     """
-    rows = []
+    rows, words = [], ("better", "worse")
     for protocol, group in scores.groupby("protocol", sort=False):
         for low, high in itertools.pairwise(sorted(group["level"].unique())):
-            ours = (matrix(group, metric, method=method, level=level) for level in (high, low))
-            words, at = ("better", "worse"), f"{low:g} to {high:g}"
-            rows.append(_row("RQ2", protocol, metric, "", at, *ours, words))
+            pair = (matrix(group, metric, method=method, level=level) for level in (high, low))
+            rows.append(_row("RQ2", protocol, metric, "", f"{low:g} to {high:g}", *pair, words))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
