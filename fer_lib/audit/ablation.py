@@ -37,11 +37,9 @@ def decide(
 
 
 def input_share(gradients: pd.DataFrame) -> pd.Series:
-    """For each network, the gradient norm of the first two layers divided by that of the last two.
-
-    Both are geometric means over layers and seeds, in the first epoch. gradients: a table with
-    model, seed, epoch, depth (from 1) and norm.
-    """
+    """For each network, the gradient norm of the first two layers divided by that of the last two:
+    geometric means over layers and seeds in the first epoch. gradients: a table with model, seed,
+    epoch, depth (from 1) and norm."""
     first = gradients[gradients["epoch"] == 1]
     ends = first["depth"] <= 2, first["depth"] > first["depth"].max() - 2
     logs = (np.log(first[rows].set_index("model")["norm"]) for rows in ends)

@@ -20,10 +20,8 @@ WAYS = {"cumulative": "one after the other, from the top", "alone": "each alone"
 
 
 def readings(table: pd.DataFrame) -> Figure:
-    """Each SSIM printed in table I against two readings of it, measured in the paper's figures.
-
-    table: the rows of docs/paper_figures.csv with an id of 0 or more (faces found in FER+).
-    """
+    """Each SSIM printed in table I against two readings of it, measured in the paper's figures;
+    table: the rows of docs/paper_figures.csv with an id of 0 or more (faces found in FER+)."""
     figure, axes = panels(2, 2, 4.9, sharex=True)
     figure.set_figwidth(9)
     for axis, (reading, title) in zip(axes, READINGS.items(), strict=True):
@@ -65,7 +63,6 @@ def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Fi
 
 def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     """Our tables I and II beside the paper's, with single images behind the means of table I.
-
     table: label and the columns of `procedure.summarise`. scores: `procedure.score`, first label.
     """
     figure, axes = panels(2, 2, 4.6, sharey=False)

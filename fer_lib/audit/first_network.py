@@ -1,7 +1,4 @@
-"""Figure 5: does the authors' first network learn, and what makes the later network learn?
-
-`records` makes the tables of losses and gradients.
-"""
+"""Figure 5: does the authors' first network learn, and what makes the later network learn?"""
 
 from collections.abc import Sequence
 
@@ -19,8 +16,7 @@ LEARNS, MIXED, NOT = "learns", "learns in some trainings", "does not learn"
 
 def limits(study: Study) -> dict[str, dict[str, float]]:
     """Losses on the training faces to compare with, for each output layer: `constant`, of the best
-    constant image, and `floor`, the lowest loss that the layer's range of values allows.
-    """
+    constant image, and `floor`, the lowest loss that the layer's range of values allows."""
     x = procedure.clean_images(study.paper("train")[0])
     found = {}
     for output, lowest in (("sigmoid", 0.0), ("tanh", -1.0)):
@@ -33,16 +29,12 @@ def limits(study: Study) -> dict[str, dict[str, float]]:
 def records(trained: Sequence[tuple], name: str = "history") -> pd.DataFrame:
     """One table of the "history" or "gradients" of (recipe, `Trained`) pairs, with label, network,
     width and seed. Labels name a learning rate only if it differs from that of the first pair."""
-    usual = trained[0][0].training.learning_rate
-    return pd.concat(
-        pd.DataFrame(getattr(run, name)).assign(
-            label=plan.label(recipe, seed=False, usual=usual),
-            network=recipe.network,
-            width=recipe.model.width,
-            seed=recipe.seed,
-        )
-        for recipe, run in trained
-    )
+    usual, tables = trained[0][0].training.learning_rate, []
+    for recipe, run in trained:
+        named = {"label": plan.label(recipe, seed=False, usual=usual), "network": recipe.network}
+        named |= {"width": recipe.model.width, "seed": recipe.seed}
+        tables.append(pd.DataFrame(getattr(run, name)).assign(**named))
+    return pd.concat(tables)
 
 
 def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> pd.DataFrame:
@@ -56,33 +48,17 @@ def summarise(history: pd.DataFrame, limits: dict, epoch: int | None = None) -> 
     for (label, network), runs in history.groupby(["label", "network"], sort=False):
         at = runs["epoch"].max() if epoch is None else epoch
         final = runs.loc[runs["epoch"] == at, "train_loss"].to_numpy()
-        if not len(final):
-            continue
         model, mean = NETWORKS[network], stats.mean(final)
-        bounds = limits[model.output]
-        rows.append(
-            {
-                "label": label,
-                "network": network,
-                "output": model.output,
-                "additions": model.blocks and model.residual,
-                "batch norms": model.blocks and model.norms,
-                "trainings": len(final),
-                "epoch": at,
-                "loss": mean.mean,
-                "lo": mean.lo,
-                "hi": mean.hi,
-                **bounds,
-                "starts": _starts(runs, bounds["constant"]),
-                "verdict": verdict(final, bounds["constant"]),
-            }
-        )
+        row = {"label": label, "network": network, "output": model.output}
+        row["additions"] = model.blocks and model.residual
+        row["batch norms"] = model.blocks and model.norms
+        row |= {"trainings": len(final), "epoch": at}
+        row |= {"loss": mean.mean, "lo": mean.lo, "hi": mean.hi} | limits[model.output]
+        below = runs[runs["train_loss"] < row["constant"]].groupby("seed")["epoch"].min()
+        starts = (str(below.get(seed, "never")) for seed in sorted(runs["seed"].unique()))
+        row |= {"starts": ", ".join(starts), "verdict": verdict(final, row["constant"])}
+        rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _starts(runs: pd.DataFrame, constant: float) -> str:
-    first = runs[runs["train_loss"] < constant].groupby("seed")["epoch"].min()
-    return ", ".join(str(first.get(seed, "never")) for seed in sorted(runs["seed"].unique()))
 
 
 def verdict(final: np.ndarray, constant: float) -> str:

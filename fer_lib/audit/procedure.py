@@ -55,8 +55,8 @@ FIRST = "the authors' code"
 
 
 def rungs() -> list[tuple[str, str, Procedure]]:
-    """Tuples (way, rung, procedure): the authors' code, then each of STEPS. A step comes once with
-    all steps before it ("cumulative") and once by itself ("alone")."""
+    """Tuples (way, rung, procedure): the authors' code, then each of STEPS, once with all steps
+    before it ("cumulative") and once by itself ("alone")."""
     changes = {FIRST: {}} | STEPS
     so_far = itertools.accumulate(changes.values(), dict.__or__)
     chain = [("cumulative", name, Procedure(**c)) for name, c in zip(changes, so_far, strict=True)]
@@ -100,11 +100,9 @@ def score(
 
 def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.DataFrame:
     """One row per level: mean ssim and mse of all images of `score`, with 95% intervals (_lo, _hi),
-    and `batches`, the number that the MSE was divided by.
-
-    If `procedure.sampled`, the interval holds 95% of `resamples` random means of ten images (SSIM)
-    or of one batch (MSE). Else it is the confidence interval of the mean of all images.
-    """
+    and `batches`, the number that the MSE was divided by. If `procedure.sampled`, the interval
+    holds 95% of `resamples` random means of ten images (SSIM) or of one batch (MSE). Else it is the
+    confidence interval of the mean of all images."""
     rows = []
     for level, group in scores.groupby("level"):
         batches = math.ceil(len(group) / BATCH) if procedure.divided else 1
@@ -122,9 +120,7 @@ def summarise(scores: pd.DataFrame, procedure: Procedure, resamples: int) -> pd.
 
 def subset_means(scores: np.ndarray, size: int, resamples: int, seed: int = 0) -> np.ndarray:
     """Means of `size` different images, drawn `resamples` times: (images, ...) -> (resamples, ...).
-
-    All columns use the same draws. Raises ValueError if there are fewer images than `size`.
-    """
+    Raises ValueError if there are fewer images than `size`."""
     rng = np.random.default_rng(seed)
     draws = [rng.choice(len(scores), size, replace=False) for _ in range(resamples)]
     return np.stack([scores[draw].mean(axis=0) for draw in draws])
@@ -134,9 +130,7 @@ def ladder(
     models: Mapping, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int, resamples: int
 ) -> pd.DataFrame:
     """From the printed number to the honest one: `summarise` of all `rungs`, with `way`, `rung`.
-
-    models: the networks "as-run" and "range-matched", not trained on any of `faces`.
-    """
+    models: the networks "as-run" and "range-matched", not trained on any of `faces`."""
     steps, scores, tables = rungs(), {}, {}
     with Progress("ladder", len(steps)) as bar:
         for way, rung, procedure in steps:

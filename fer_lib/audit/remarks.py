@@ -22,11 +22,9 @@ OURS, THEIRS = "our network", "the paper's figures"
 
 
 def looks(model, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int) -> pd.DataFrame:
-    """How images look as shown, one row per level and face; faces: uint8 (N, 48, 48).
-
-    Columns: level, id, those of `look`, and one value per level for `spacing`, of what the noise
-    changes in the outputs, and `noise_spacing`, of the noise itself. The first level must be 0.
-    """
+    """How images look as shown, one row per level and face; faces: uint8 (N, 48, 48). Columns:
+    level, id, those of `look`, and one value per level for `spacing`, of what the noise changes in
+    the outputs, and `noise_spacing`, of the noise itself. The first level must be 0."""
     clean, tables, first = procedure.clean_images(faces), [], None
     for level in levels:
         noisy = procedure.noisy_images(clean, Procedure(), level, ids, seed)
