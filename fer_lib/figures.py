@@ -49,9 +49,8 @@ def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
 def _framed(image: np.ndarray, side: int) -> np.ndarray:
     """(H, W) or (H, W, 3) -> (side + gap, side + gap, 3) with a white margin right and below."""
     rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    factor = side // image.shape[0]
+    factor, gap = side // image.shape[0], side // 16
     large = rgb.repeat(factor, axis=0).repeat(factor, axis=1)
-    gap = side // 16
     return np.pad(large, ((0, gap), (0, gap), (0, 0)), constant_values=1)
 
 

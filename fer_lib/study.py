@@ -82,11 +82,10 @@ class Study:
             return self.faces.images[data.parts(self.faces)["part"] == "learning"]
         if part.version == 0:  # drawn, not read from split.csv: no training waits for chapter 1
             split = data.split(self.faces, part.train, part.test, part.seed)
-            train, test = (split.index[split["side"] == side] for side in ("train", "test"))
             if part.name == "sample":
-                return self._at(train)[0]
+                return self._at(split.index[split["side"] == "train"])[0]
             if part.name == "untested":
-                return data.untested(self.faces, test)
+                return data.untested(self.faces, split.index[split["side"] == "test"])
         raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
 
     def paper(self, side: str) -> tuple[np.ndarray, pd.DataFrame]:

@@ -1,7 +1,5 @@
-"""The criteria of the study and their verdicts, which the README and docs/claims.md quote.
-
-Every difference is over all trainings and images at once, with the interval of `stats.difference`.
-"""
+"""The criteria of the study and their verdicts, which the README and docs/claims.md quote; every
+difference is over all trainings and images at once, with the interval of `stats.difference`."""
 
 import itertools
 from collections.abc import Sequence
@@ -42,8 +40,8 @@ def rq1(
     """Is `method` effective? "effective" if it scores better than the baseline `over`, "harmful" if
     worse, "undecided" if the 95% interval of the paired difference contains 0.
 
-    scores: as `evaluation.score` returns them. Returns a table with COLUMNS, one row per protocol
-    and level; `difference` is `metric` of the method minus that of the baseline.
+    scores: of `evaluation.score`. Returns a table with COLUMNS, one row per protocol and level;
+    `difference` is `metric` of the method minus that of the baseline.
     """
     rows, words = [], ("effective", "harmful")
     for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):

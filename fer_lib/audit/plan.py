@@ -45,8 +45,7 @@ class Plan:
 
     tables: chapter 5; the first arm is the authors' network, the second the range-matched one.
     first, block: the authors' first network (figure 5) and the later one with residual blocks
-    (figure 4). other: these two with another width or learning rate. cells: an ablation; parts of
-    the residual blocks are removed.
+    (figure 4). other: these with another width or learning rate. cells: without parts of a block.
     """
 
     tables: tuple[Arm, ...] = (Arm(network="as-run"), Arm(network="range-matched"))
@@ -110,10 +109,8 @@ def recipes(settings: Config, data: str) -> list[Recipe]:
 
 
 def label(recipe: Recipe, *, seed: bool = True, usual: float | None = None) -> str:
-    """The label of a training in a legend, such as "as run, width 1/8".
-
-    seed: False gives one label for all seeds. usual: the learning rate to leave out, None for any.
-    """
+    """The label of a training in a legend, such as "as run, width 1/8"; seed: False gives one label
+    for all seeds. usual: the learning rate to leave out, None for any."""
     width = Fraction(recipe.model.width).limit_denominator(64)
     words = [_WORDS.get(recipe.network, recipe.network), f"width {width}"]
     rate = recipe.training.learning_rate
