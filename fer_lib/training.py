@@ -102,8 +102,9 @@ def load(task: Task, path: Path) -> Trained:
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
-    """Train the remaining epochs of `run`, with a checkpoint after each."""
-    settings, done = run.recipe.training, len(run.history)
+    """Train the remaining epochs of `run`, with a checkpoint after each. `gradient_epochs` of them
+    also record the Euclidean norm of the gradient of each layer's weight."""
+    settings, done = run.settings, len(run.history)
     if done == settings.epochs:
         return
     step, faces = run.step_function(), faces.to(run.device)
@@ -112,25 +113,17 @@ def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
     before = done * steps // settings.epochs
     with progress.Progress(f"training {run.recipe.key}", steps, before) as bar:
         for epoch in range(done + 1, settings.epochs + 1):
-            start = time.monotonic()
-            loss, norms = _epoch(run, faces, images, step, bar)
-            run.record(epoch, loss, time.monotonic() - start, norms)
+            start, total, norms = time.monotonic(), 0.0, []
+            order = torch.randperm(len(faces), generator=run.generator)[:images]
+            for chosen in order.split(settings.batch_size):
+                loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
+                total += loss * len(chosen)  # the last batch may be smaller
+                if epoch <= settings.gradient_epochs:
+                    gradients = [layer.weight.grad for _, layer in layers(run.model)]
+                    norms.append(torch.stack(torch._foreach_norm(gradients)).tolist())
+                bar.advance(f"epoch {epoch}, loss {loss:.4f}")
+            run.record(epoch, total / images, time.monotonic() - start, norms)
             weights.save(path, run.tensors(), **run.facts())
-
-
-def _epoch(run: "_Run", faces: torch.Tensor, images: int, step, bar) -> tuple[float, list]:
-    """One epoch on `images` randomly chosen faces: the mean loss per image and, in the first
-    `gradient_epochs` epochs, the Euclidean norm of each layer's weight gradient in each step."""
-    total, norms, watch = 0.0, [], len(run.history) < run.settings.gradient_epochs
-    order = torch.randperm(len(faces), generator=run.generator)[:images]
-    for chosen in order.split(run.settings.batch_size):
-        loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
-        total += loss * len(chosen)  # the last batch may be smaller
-        if watch:
-            gradients = [layer.weight.grad for _, layer in layers(run.model)]
-            norms.append(torch.stack(torch._foreach_norm(gradients)).tolist())
-        bar.advance(f"epoch {len(run.history) + 1}, loss {loss:.4f}")
-    return total / images, norms
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -191,8 +184,7 @@ class _Run:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         named = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        moments = self.optimiser.state_dict()["state"]
-        for number, state in moments.items():
+        for number, state in self.optimiser.state_dict()["state"].items():
             named |= {f"adam.{number}.{k}": torch.as_tensor(v) for k, v in state.items()}
         return named | {"generator": self.generator.get_state()}
 
