@@ -102,8 +102,8 @@ def load(task: Task, path: Path) -> Trained:
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
-    """Train the remaining epochs of `run`, with a checkpoint after each. `gradient_epochs` of them
-    also record the Euclidean norm of the gradient of each layer's weight."""
+    """Train the remaining epochs of `run`, with a checkpoint after each. Of all epochs the first
+    `gradient_epochs` also record the Euclidean norm of the gradient of each layer's weight."""
     settings, done = run.settings, len(run.history)
     if done == settings.epochs:
         return
