@@ -43,11 +43,7 @@ def facts(folder: Path) -> dict:
     better = {"noisy": (noisy["lo"] > 0).sum(), "blur": (blur["lo"] > 0).sum()}
     worse, gap = (steps["hi"] < 0).sum(), (found["code"] - found["printed"]).abs()
     ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
-    chips = {
-        "RQ1": _chip(sum(better.values()), 2 * len(blur)),
-        "RQ2": _chip(worse, len(steps)),
-        "table I": "explained" if gap.max() <= SAME else "undecided",
-    }
+    scores = ["level", "ssim", "mse"]
     numbers = {"cases": len(blur), "worse": worse, "steps": len(steps)}
     numbers |= {"found": len(found), "gap": gap.mean(), "figure_4": paper.FIGURE_4[-1]}
     return {
@@ -59,12 +55,13 @@ def facts(folder: Path) -> dict:
         "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
         "losses": steps[steps["protocol"] == camera].to_dict("records"),
         "printed": {"ssim": [*paper.SSIM.values()], "mse": [*paper.MSE.values()]},
-        "rungs": [
-            {"name": name, **part[["level", "ssim", "mse"]].to_dict("list")}
-            for name, part in ladder
-        ],
+        "rungs": [{"name": rung, **part[scores].to_dict("list")} for rung, part in ladder],
         "loss": read(folder, "as_run_losses").groupby("label", sort=False).last().iloc[0],
-        "chips": chips,
+        "chips": {
+            "RQ1": _chip(sum(better.values()), 2 * len(blur)),
+            "RQ2": _chip(worse, len(steps)),
+            "table I": "explained" if gap.max() <= SAME else "undecided",
+        },
         "claims": _claims(folder),
     }
 

@@ -32,30 +32,22 @@ _SETTINGS = {
 _NUMBER = re.compile(
     r"((p ?)?[<=] ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I
 )
-#: What latex2mathml leaves where it does not understand its input.
-_NOT_MATHS = re.compile(r"\\|<mi>&</mi>|<mo ?/>")
 #: A minus after an opening bracket, a comma or an equals sign is a sign, set without space.
 _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?=&#x02212;)")
 
 
-def render(
-    notebook: Path, page: Path, *, title: str, nav: list[tuple[str, str]], banner: str = ""
-) -> None:
-    """Write an executed notebook as one HTML page that loads nothing from elsewhere.
+def render(notebook: Path, page: Path, *, title: str, nav: list[tuple], banner: str) -> None:
+    """Write an executed notebook as one HTML page.
 
-    nav: (label, relative href) of every chapter in reading order, this one included; the link
-        to index.html is added.
-    banner: Markdown that stands above everything else.
-    Raises UserError for maths that cannot be converted; an older page then stays as it was.
+    nav: (label, relative href) of every chapter in reading order, this one included. banner:
+    Markdown that stands above everything else. Raises UserError for maths that cannot be converted;
+    an older page then stays as it was.
     """
     book = nbformat.read(notebook, as_version=4)
-    html = _export(book, page, embed=True, title=title, nav=nav, banner=banner)
-    files.write_text(page, html)
+    files.write_text(page, _export(book, page, embed=True, title=title, nav=nav, banner=banner))
 
 
-def index(
-    page: Path, *, title: str, nav: list[tuple[str, str, str]], article: dict, banner: str = ""
-) -> None:
+def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: str) -> None:
     """Write the front page: the article that `article.facts` describes.
 
     nav: as of `render`, with a sentence; without its page, a chapter is named and has no link.
@@ -69,8 +61,7 @@ def _export(book, page: Path, *, embed: bool = False, **resources) -> str:
     """The HTML of a notebook; `resources` reach the template by their names."""
     renderer = _Renderer(escape=False, embed_images=embed, path=str(page.parent))
     resources |= {"renderer": renderer, "page": page.name}
-    html, _ = _exporter().from_notebook_node(book, resources=resources)
-    return html
+    return _exporter().from_notebook_node(book, resources=resources)[0]
 
 
 @functools.cache
@@ -110,13 +101,26 @@ class _Renderer(IPythonRenderer):
         return f'<h{level} id="{slug}">{text}</h{level}>\n'
 
     def inline_math(self, body: str) -> str:
-        return _mathml(body, "inline")
-
-    def block_math(self, body: str) -> str:
-        return _mathml(body, "block")
+        return self.block_math(body, "inline")
 
     def latex_environment(self, name: str, body: str) -> str:
-        return _mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+    def block_math(self, body: str, display: str = "block") -> str:
+        """Raises UserError for what latex2mathml does not understand."""
+        failure = f"maths {body.strip()!r} cannot be converted"
+        try:
+            html = convert(body, display=display)
+        except Exception as error:  # the parser's tables raise errors of any kind
+            raise UserError(f"{failure}: {error!r}") from error
+        if re.search(r"\\|<mi>&</mi>|<mo ?/>", html):  # the rest of what it did not understand
+            hint = r"use simpler commands, such as \operatorname{argmin} or the align* environment"
+            raise UserError(f"{failure}: {hint}")
+        # latex2mathml writes \sim as a letter; a relation has space around it.
+        html = html.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+        # Bars grow with their formula only where \left and \right ask for it.
+        html = re.sub("<mo>(?=&#x02016;|&#x0007C;)", '<mo stretchy="false">', html)
+        return _SIGN.sub(r'\1<mo form="prefix">', html)
 
     def table(self, text: str) -> str:
         return _tables(f"<table>{text}</table>")
@@ -131,22 +135,6 @@ class _Renderer(IPythonRenderer):
     def paragraph(self, text: str) -> str:
         # HTML allows no figure inside a paragraph.
         return f"{text}\n" if text.startswith("<figure>") else super().paragraph(text)
-
-
-def _mathml(latex: str, display: str) -> str:
-    """LaTeX as MathML. Raises UserError for what latex2mathml does not understand."""
-    try:
-        html = convert(latex, display=display)
-    except Exception as error:  # the parser's tables raise errors of any kind
-        raise UserError(f"maths {latex.strip()!r} cannot be converted: {error!r}") from error
-    if _NOT_MATHS.search(html):
-        hint = r"use simpler commands, such as \operatorname{argmin} or the align* environment"
-        raise UserError(f"maths {latex.strip()!r} cannot be converted: {hint}")
-    # latex2mathml writes \sim as a letter; a relation has space around it.
-    html = html.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
-    # Bars grow with their formula only where \left and \right ask for it.
-    html = re.sub("<mo>(?=&#x02016;|&#x0007C;)", '<mo stretchy="false">', html)
-    return _SIGN.sub(r'\1<mo form="prefix">', html)
 
 
 def _tables(html: str) -> str:
@@ -164,12 +152,10 @@ def _tables(html: str) -> str:
 
 
 def _mark_numbers(table: Tag) -> None:
-    """Give the class "number" to each column, header included, whose cells are all numbers.
-
-    Columns are counted from the right, where rows of a hierarchical index agree.
-    """
+    """Give the class "number" to the cells and the head of each column of numbers alone."""
     body = [row("td") for row in table.select("tbody tr")]
     heads = [row("th") for row in table.select("thead tr") if not row.select("[colspan]")]
+    # From the right, where rows of a hierarchical index agree.
     for back in range(1, max(map(len, body), default=0) + 1):
         cells = [row[-back] for row in body if len(row) >= back]
         texts = [text for cell in cells if (text := cell.get_text(strip=True))]
