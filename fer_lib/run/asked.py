@@ -93,10 +93,9 @@ def parameters(run: str) -> dict:
 def state(run: str, chapter: Chapter) -> dict[str, str]:
     """Digests of what was asked of a chapter and of all tables that it reads or writes, as they are
     now; "" for a file that is not there."""
-    paths = {"asked": WORK / run / "asked" / f"{chapter.number}.json"}
-    for name in chapter.reads + chapter.writes:
-        paths[f"{name}.csv"] = REPORTS / run / "tables" / f"{name}.csv"
-    return {name: _digest(path) for name, path in paths.items()}
+    tables = [f"{name}.csv" for name in chapter.reads + chapter.writes]
+    asked = _digest(WORK / run / "asked" / f"{chapter.number}.json")
+    return {"asked": asked} | {name: _digest(REPORTS / run / "tables" / name) for name in tables}
 
 
 def is_made(run: str, chapter: Chapter) -> bool:

@@ -18,11 +18,8 @@ WINGS = {"core": config, "audit": plan, "methods": plans}
 
 @dataclass(frozen=True)
 class Chapter:
-    """A notebook.
-
-    reads, writes: names of tables (tables/NAME.csv) of the run. trainings: of WINGS those whose
-    trained networks it reads; what these compute, and the core, decides its results.
-    """
+    """A notebook. reads, writes: names of tables (tables/NAME.csv) of the run. trainings: of WINGS
+    those whose trained networks it reads; what these compute, and the core, decides its results."""
 
     name: str
     title: str
@@ -80,10 +77,8 @@ CHAPTERS = (
         "05_as_run",
         "As its authors ran it",
         "Do the authors' network and test give the paper's numbers, and what are honest ones?",
-        writes=(
-            *("as_run", "as_run_losses", "ladder", "paper_figures", "remarks"),
-            *("as_run_evaluation", "as_run_verdicts"),
-        ),
+        writes=("as_run", "as_run_losses", "ladder", "paper_figures", "remarks")
+        + ("as_run_evaluation", "as_run_verdicts"),
         trainings=("audit",),
     ),
     Chapter(
@@ -91,10 +86,8 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=(
-            *("tuning", "budgets", "references", "references_images", "lead"),
-            *("trained_with_noise", "viewer"),
-        ),
+        writes=("tuning", "budgets", "references", "references_images", "lead")
+        + ("trained_with_noise", "viewer"),
         trainings=("core", "methods"),
     ),
     Chapter(

@@ -131,8 +131,7 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
             who = f"another run of {run} is at work, process {lock.read()}"
             raise UserError(f"{who}: wait for it or stop it") from None
         lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        print(os.getpid(), end="", file=lock, flush=True)
         for chapter in again:
             (folder / f"{chapter.name}.ipynb").unlink(missing_ok=True)
         titles = asked.prepare(run, settings, dataset)
@@ -158,13 +157,12 @@ def _dataset() -> dict[str, str]:
 
 def _snakemake(run: str, target: str, extra: list[str]) -> list[str]:
     """The command that makes the mark `target` of a run, and what it needs."""
-    command = [sys.executable, "-m", "snakemake", f"made/{target}"]
+    command = [sys.executable, "-m", "snakemake", f"made/{target}", "--cores", "all"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(config.WORK / run)]
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process. Threads of
     # Snakemake start the steps: as processes each would load Snakemake once more.
-    command += ["--cores", "all", "--nolock", "--force-use-threads", "--scheduler", "greedy"]
-    command += ["--rerun-triggers", "mtime", "--rerun-incomplete", *extra]
-    return [*command, "--config", f"run={run}"]
+    command += ["--nolock", "--force-use-threads", "--scheduler", "greedy", "--rerun-incomplete"]
+    return [*command, "--rerun-triggers", "mtime", *extra, "--config", f"run={run}"]
 
 
 if __name__ == "__main__":

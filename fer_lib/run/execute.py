@@ -29,11 +29,9 @@ def make(run: str, number: str) -> None:
 
 
 def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], dict]) -> None:
-    """Run `source` with `parameters` and write the executed copy to `target`, with a note that is
-    taken at the end.
+    """Write the executed copy of `source` to `target`, with a note that is taken at the end.
 
-    Raises UserError for a cell that fails; what ran is then kept beside the target as
-    NAME.failed.ipynb.
+    Raises UserError for a cell that fails; what ran is then kept as NAME.failed.ipynb beside it.
     """
     failed = target.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
@@ -52,7 +50,6 @@ def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], 
             )
         except PapermillExecutionError as error:
             temporary.replace(failed)
-            temporary.touch()
             cause = f"{error.ename}: {' '.join(str(error.evalue).split())}"
             place = f"{source.name}, cell {error.cell_index}"
             raise UserError(f"{place}: {cause} (see {os.path.relpath(failed)})") from None

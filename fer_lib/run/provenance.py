@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import subprocess
-from pathlib import Path
 
 from fer_lib.config import ROOT, WORK
 from fer_lib.run import asked
@@ -23,8 +22,7 @@ def note() -> dict:
     """What to remember of the moment and the machine at which a notebook runs."""
     # The last commit that changed an ingredient: later ones make no other results.
     commit = _said("git", "log", "-1", "--format=%H", "--", *INGREDIENTS)
-    linux = Path("/proc/cpuinfo")
-    model = re.search("model name.*: (.*)", linux.read_text()) if linux.exists() else None
+    model = re.search("model name.*: (.*)", _said("cat", "/proc/cpuinfo"))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "commit": commit or "unknown",

@@ -38,8 +38,7 @@ def start(module: str, run: str, name: str, threads: int) -> None:
 
 
 def end_with_parent() -> None:
-    """From now on this process and all in its group end as soon as the one is gone that started it,
-    even if that was killed."""
+    """End this process and its group as soon as the one is gone that started it, even if killed."""
 
     def wait() -> None:
         while os.getppid() == int(parent):

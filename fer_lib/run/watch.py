@@ -25,18 +25,16 @@ STEPS, TOTAL = re.compile(r"(\d+) of (\d+) steps"), re.compile(r"total +(\d+)$")
 def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[int] = ()) -> int:
     """Run the command that makes the steps of `run`; its exit code.
 
-    titles: of the steps, by name. keep: descriptors of files that it inherits. Whatever interrupts
-    this ends the command and all that it started.
+    titles: of the steps, by name. keep: file descriptors that it inherits. Whatever interrupts this
+    ends the command and all that it started.
     """
     log = WORK / run / "log.txt"
     shutil.rmtree(WORK / run / "progress", ignore_errors=True)
     with log.open("w") as output, log.open(errors="replace") as lines:
-        # In a session of its own Ctrl-C reaches it by `_end` alone, which leaves nothing over.
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
-        streams["env"] = os.environ | {"FER_PARENT": str(os.getpid())}
-        process = subprocess.Popen(
-            command, cwd=ROOT, **streams, pass_fds=keep, start_new_session=True
-        )
+        given = {"env": os.environ | {"FER_PARENT": str(os.getpid())}, "pass_fds": keep}
+        # In a session of its own Ctrl-C reaches it by `_end` alone, which leaves nothing over.
+        process = subprocess.Popen(command, cwd=ROOT, **streams, **given, start_new_session=True)
         view = _View(run, titles, lines)
         try:
             while process.poll() is None:
@@ -92,10 +90,8 @@ class _View:
             print(text, end="", file=sys.stderr, flush=True)
 
     def _text(self) -> str:
-        """Such as "3 of 12 steps done, about 9 min left · cae, 30 epochs, seed 0: 40%, 2 min left".
-
-        Steps are taken to be equally long, so the first number is a guess until a few have ended.
-        """
+        """Such as "3 of 12 steps done, about 9 min left · cae, 30 epochs, seed 0: 40%, 2 min left";
+        steps are taken to be equally long."""
         parts, ended = [], self.done
         for path in sorted(self.folder.glob("*")):
             share, left, what = progress.read(path)
