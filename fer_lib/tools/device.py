@@ -59,9 +59,8 @@ def can_compile(where: torch.device) -> bool:
 
 
 def compile_each_shape() -> None:
-    """From now on torch.compile forgets other networks, and makes a program for each shape of image
-    instead of one for all. Neighbor2Neighbor shows images and their halves, and for the one program
-    of both torch 2.14 fails on CPUs: "cannot determine truth value of Relational"."""
+    """Make torch.compile forget other networks, and compile for each shape instead of for all: for
+    an image and its half at once torch 2.14 fails on CPUs, "truth value of Relational"."""
     torch.compiler.reset()
     torch._dynamo.config.automatic_dynamic_shapes = False
 
@@ -69,6 +68,5 @@ def compile_each_shape() -> None:
 def _multiplies_bfloat16(where: torch.device) -> bool:
     if where.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Elsewhere bfloat16 is emulated, at half the speed of float32 (measured on AVX-512).
-    have = torch.cpu.get_capabilities()
+    have = torch.cpu.get_capabilities()  # without these it is emulated, at half float32's speed
     return where.type == "cpu" and bool(have.get("amx_bf16") or have.get("avx512_bf16"))

@@ -1,10 +1,9 @@
 """The loops behind `metrics.ssim`, which numba compiles when they are first called, in seconds.
 
-torch would write every sum and product to memory. The loops work on s = x + y and d = x - y,
-because 2xy = (s^2 - d^2) / 2 and x^2 + y^2 = (s^2 + d^2) / 2: both factors of SSIM become quotients
-of such differences and sums, exactly 1 where d is 0. `contract` makes one instruction of a product
-and a sum, `reassoc` lets a sum take any order: what the compiler needs for vectors. In
-`_add_windows`, `contract` would round 1 to its neighbours.
+torch would write every sum and product to memory. With s = x + y and d = x - y, 2xy is
+(s^2 - d^2) / 2 and x^2 + y^2 is (s^2 + d^2) / 2: both factors of SSIM are quotients of such terms,
+exactly 1 where d is 0. The compiler needs `contract` (a product and a sum are one instruction) and
+`reassoc` (sums in any order) for vectors; in `_add_windows`, `contract` would round that 1.
 """
 
 import functools
@@ -17,10 +16,8 @@ def score(
     x: np.ndarray, y: np.ndarray, c1: float, c2: float, weights: tuple[float, ...], factor: float
 ) -> np.ndarray:
     """SSIM of images x, y (N, C, H, W) float64, contiguous: -> (N,), means over windows, channels.
-
     weights: of the window along one side; they sum to 1. factor: turns its weighted variances into
-    the ones compared. c1, c2: the constants of SSIM, for the range of the images.
-    """
+    the ones compared. c1, c2: the constants of SSIM, for the range of the images."""
     # In s and d, numerators and denominators of SSIM are twice as large: so are the constants.
     return _score(x, y, 2 * c1, 2 * c2, len(weights), factor, *_compiled_sums(weights))
 
@@ -43,14 +40,12 @@ def _score(x, y, c1, c2, side, factor, sum_down, sum_across):
 
 @functools.cache
 def _compiled_sums(weights: tuple[float, ...]):
-    """The sums down and across a window. The weights are constants in both: only then does the
-    compiler unroll the loops over them."""
+    """The sums down and across a window, unrolled, since the weights are constants in them."""
     side, equal = len(weights), len(set(weights)) == 1
 
     @numba.njit(fastmath={"contract"})
     def sum_down(x, y, top, sign, sums, squares):
         """Weighted sums of v = x + sign * y and of v * v over `side` rows from `top`: -> (W,) each.
-
         Equal weights need only the rows that enter and leave, given the results of the row above.
         """
         if equal and top > 0:

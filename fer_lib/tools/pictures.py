@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 from fer_lib.config import UserError, one_of
 from fer_lib.tools import device, files, progress
 
-#: White in gray pictures of more than 8 bits (Pillow's modes I and F): floating point has 1, and
-#: cameras put 10, 12 or 14 bits into 16. The smallest that holds all values is taken.
+#: White in gray of more than 8 bits (Pillow's modes I and F; cameras put 10, 12 or 14 bits into
+#: 16): the smallest that holds all values is taken, 1 only of floating point.
 WHITES = (1, 255, 1023, 4095, 16383, 65535, 2**31 - 1)
 #: Of readable files the names' endings; and the iPhone's, so that it is not left out unsaid.
 ENDINGS = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN} | {".heic"}
@@ -46,10 +46,8 @@ def channel(shape: tuple[int, ...], axes: str = "") -> int | None:
 
 def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
     """The picture in a file, upright, float32 in [0, 1], and what is white in it: 255, or one of
-    `WHITES`. Its longer side is reduced to `longest` pixels; 0 leaves the size as it is.
-
-    What a user may not expect is said on stderr. Raises UserError for what is no picture.
-    """
+    `WHITES`. Its longer side is reduced to `longest` pixels; 0 leaves the size as it is. What a
+    user may not expect is said on stderr. Raises UserError for what is no picture."""
     notes, white = [], 255
     try:
         with Image.open(Path(path).expanduser()) as image:
@@ -92,10 +90,8 @@ def _why(path: str, error: Exception) -> str:
 
 def write(picture: np.ndarray, path: str, white: int = 255) -> None:
     """Write a picture in [0, 1] to a file, atomically, in the format that its name asks for. Gray
-    keeps a `white` above 8 bits in TIFF and, up to 16 bits, in PNG.
-
-    Raises UserError for a name that asks for no format, and where it cannot be written.
-    """
+    keeps a `white` above 8 bits in TIFF and, up to 16 bits, in PNG. Raises UserError for a name
+    that asks for no format, and where it cannot be written."""
     target = Path(path).expanduser()
     form = Image.registered_extensions().get(target.suffix.lower())
     if form not in Image.SAVE:
@@ -124,9 +120,9 @@ def main(arguments: list[str], denoise: Callable) -> int:
     parser.add_argument("--device", default=device.best(), help="such as cuda")
     words, failed = parser.parse_args(arguments), 0
     paths = [path for path in sorted(words.source.rglob("*")) if path.suffix.lower() in ENDINGS]
-    paths = [path for path in paths if words.target not in path.parents]
-    with progress.Progress("pictures", len(paths or [words.source])) as bar:
-        for path in paths or [words.source]:
+    paths = [path for path in paths if words.target not in path.parents] or [words.source]
+    with progress.Progress("pictures", len(paths)) as bar:
+        for path in paths:
             try:
                 picture, white = read(str(path))
                 axes = "HW" if picture.ndim == 2 else "HWC"

@@ -10,8 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
-#: A figure's inch is an inch of the page (96 CSS pixels), so 10 point text in it is 10 point
-#: text on the page; each CSS pixel has 1.5 of the file's, for sharp screens.
+#: Inches, and so points of text, are those of the page; a CSS pixel has 1.5 of the file's.
 DPI = 144
 CSS_DPI = 96
 sns.set_theme(style="whitegrid", context="notebook", rc={"axes.edgecolor": ".7"})
@@ -40,10 +39,8 @@ def spread(rows: pd.DataFrame, metric: str) -> np.ndarray | None:
 
 
 def line(axis, rows: pd.DataFrame, metric: str, *, by: str, shift: float = 0, **options) -> None:
-    """`metric` with its intervals, where there are any, against the column `by`.
-
-    shift: keeps the intervals of several lines from hiding each other.
-    """
+    """`metric` with its intervals, where there are any, against the column `by`, moved by `shift`
+    so that the intervals of several lines do not hide each other."""
     options = {"fmt": "o-", "ms": 4, "capsize": 3} | options
     axis.errorbar(rows[by] + shift, rows[metric], yerr=spread(rows, metric), **options)
 

@@ -11,19 +11,16 @@ EVERY = 1.0  # seconds between two writings of the file
 
 
 class Progress:
-    """Counts steps up to `total`, as a context manager.
-
-    On a terminal and in JupyterLab it is a tqdm bar. A headless run sets FER_PROGRESS to a file:
-    it gets the share that is done, the seconds left and `what` (see `read`).
-    """
+    """Counts steps up to `total`, as a context manager: on a terminal and in JupyterLab a tqdm bar.
+    A headless run sets FER_PROGRESS to a file, which gets what `read` returns."""
 
     def __init__(self, what: str, total: int, done: int = 0):
         self.what, self.total, self.done, self.first = what, total, done, done
         self.start = self.last = time.monotonic()
         self.file = os.environ.get("FER_PROGRESS")
         watched = "ipykernel" in sys.modules or sys.stderr.isatty()
-        hidden = "FER_HEADLESS" in os.environ or not watched
-        self.bar = tqdm(total=total, initial=done, desc=what, disable=hidden, delay=1)
+        shown = watched and "FER_HEADLESS" not in os.environ
+        self.bar = tqdm(total=total, initial=done, desc=what, disable=not shown, delay=1)
 
     def __enter__(self):
         return self
@@ -41,14 +38,12 @@ class Progress:
         now = time.monotonic()
         if self.file and now - self.last >= EVERY:
             self.last = now
-            pace = (self.last - self.start) / (self.done - self.first)
-            left = pace * (self.total - self.done)
+            left = (now - self.start) / (self.done - self.first) * (self.total - self.done)
             Path(self.file).write_text(f"{self.done / self.total:.4f} {left:.0f} {self.what}")
 
 
 def read(file: Path) -> tuple[float, float, str]:
-    """What `Progress` wrote: the share that is done, the seconds left, what is done. Nothing yet,
-    or no file any more: 0, 0, ""."""
+    """The share that is done, the seconds left, and of what; 0, 0, "" where nothing is written."""
     try:
         share, left, what = file.read_text(encoding="utf-8").split(" ", 2)
         return float(share), float(left), what

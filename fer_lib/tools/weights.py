@@ -1,15 +1,16 @@
 """Networks in files: one safetensors file each, nothing pickled, replaced atomically.
 
-A training lives in the work folder under its recipe's key. Published weights lie beside a report;
-what says which training they are is the key written inside, not the name of the file.
-
-`python -m fer_lib.tools.weights RUN KEY...` publishes finished trainings to reports/RUN/networks.
+A training lives in the work folder under its recipe's key. Published weights lie beside a report,
+known by the key inside, not by the name of the file: `python -m fer_lib.tools.weights RUN KEY...`
+publishes finished trainings to reports/RUN/networks.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from fer_lib.config import REPORTS, ROOT, WORK, UserError
@@ -37,33 +38,31 @@ def load(path: Path) -> tuple[dict, dict]:
     from safetensors.torch import load_file
 
     facts = header(path)
-    try:
+    with _reading(path):
         return load_file(path), facts
-    except Exception as error:  # safetensors raises its own and built-in errors alike
-        raise _damaged(path, error) from None
 
 
 def header(path: Path) -> dict:
-    """The facts of a file, without its tensors: loads neither torch nor numpy. Raises UserError if
-    the file is damaged."""
+    """The facts of a file; loads neither torch nor numpy. Raises UserError if it is damaged."""
+    with _reading(path), path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > path.stat().st_size:
+            raise ValueError("it is cut off")
+        return json.loads(json.loads(file.read(size))["__metadata__"]["facts"])
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if size > path.stat().st_size:
-                raise ValueError("it is cut off")
-            return json.loads(json.loads(file.read(size))["__metadata__"]["facts"])
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    why = getattr(error, "strerror", None) or error  # an OSError's own text has the whole path
-    return UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {why}")
+        yield
+    except Exception as error:  # safetensors raises its own and built-in errors alike
+        why = getattr(error, "strerror", None) or error  # an OSError's own text has the whole path
+        raise UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {why}") from None
 
 
 def index() -> dict[str, Path]:
-    """The files of published networks, in $FER_NETWORKS and beside every report, by the key of
-    their training; of two with the same key that which comes first."""
+    """The files of published networks, by the key of their training; of two with the same key the
+    one in $FER_NETWORKS, else the first beside a report."""
     folders = sorted({*REPORTS.glob("*/networks"), *(ROOT / "reports").glob("*/networks")})
     if given := os.environ.get("FER_NETWORKS"):
         folders.insert(0, Path(given))
@@ -94,11 +93,8 @@ def digest(array) -> str:
 
 
 def publish(key: str, folder: Path) -> Path:
-    """Write the weights and the facts of the finished training `key` to a file in `folder`.
-
-    Weights of more than one dimension are rounded to half precision, 11 bits. Raises UserError for
-    a training that is not there or not finished.
-    """
+    """Write the facts of the finished training `key`, and its weights, those of more than one
+    dimension in half precision, to a file in `folder`. Raises UserError if it has not finished."""
     if not finished(key):
         raise UserError(f"no finished training {key!r} in the work folder: name it, or let it end")
     tensors, facts = load(checkpoint(key))
