@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        if error.errno is None:  # NumPy only counts what it could not write
+        if error.errno is None and "requested and" in str(error):  # as NumPy says a full disk
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
     finally:
