@@ -31,9 +31,8 @@ def made_with(precision: str) -> dict[str, str]:
 
 def differences(there: dict[str, str], precision: str) -> str:
     """In what a training that was `made_with` these differs from one made here; "" in nothing."""
-    here = made_with(precision)
-    there = {name: there.get(name, "not recorded") for name in here}
-    return "; ".join(f"{k} {there[k]}, here {v}" for k, v in here.items() if there[k] != v)
+    both = [(k, there.get(k, "not recorded"), here) for k, here in made_with(precision).items()]
+    return "; ".join(f"{k} {other}, here {here}" for k, other, here in both if other != here)
 
 
 @contextlib.contextmanager

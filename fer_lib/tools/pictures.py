@@ -14,7 +14,7 @@ from fer_lib.tools import device, files, progress
 #: White in gray of more than 8 bits (Pillow's modes I and F; cameras put 10, 12 or 14 bits into
 #: 16): the smallest that holds all values is taken, 1 only of floating point.
 WHITES = (1, 255, 1023, 4095, 16383, 65535, 2**31 - 1)
-#: Of readable files the names' endings; and the iPhone's, so that it is not left out unsaid.
+#: Of readable files; and the iPhone's, so that it is not left out unsaid.
 ENDINGS = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN} | {".heic"}
 
 
@@ -78,7 +78,6 @@ def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
 
 
 def _why(path: str, error: Exception) -> str:
-    """Why a file is no picture, and what to do."""
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first"
     if getattr(error, "strerror", None):  # it cannot even be opened

@@ -1,5 +1,6 @@
 """How far a long computation is: a bar for a person, a small file for whoever watches a run."""
 
+import contextlib
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from tqdm import tqdm
 EVERY = 1.0  # seconds between two writings of the file
 
 
-class Progress:
+class Progress(contextlib.AbstractContextManager):
     """Counts steps up to `total`, as a context manager: on a terminal and in JupyterLab a tqdm bar.
     A headless run sets FER_PROGRESS to a file, which gets what `read` returns."""
 
@@ -21,9 +22,6 @@ class Progress:
         watched = "ipykernel" in sys.modules or sys.stderr.isatty()
         shown = watched and "FER_HEADLESS" not in os.environ
         self.bar = tqdm(total=total, initial=done, desc=what, disable=not shown, delay=1)
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *error):
         self.bar.close()

@@ -1,8 +1,5 @@
-"""Find images that show nearly the same: copies, and copies that were moved, cut or turned a bit.
-
-Two images are twins where the correlation of their pixels, one of them mirrored or not, is above
-LIMIT. Two images of one gray each are twins too.
-"""
+"""Find twins, images that show nearly the same: copies, also moved, cut or turned a bit. The
+correlation of their pixels, one of them mirrored or not, is above LIMIT, or each is of one gray."""
 
 from fractions import Fraction
 
@@ -37,9 +34,9 @@ def pairs(images: np.ndarray, *, rows: int = 1000) -> np.ndarray:
 def _sketch(images: np.ndarray) -> np.ndarray:
     """Vectors (N, 65) float32, whose products are not below the correlations of the images.
 
-    Shifted and scaled to mean 0 and length 1, images have their correlation as product. The means
-    of blocks are 64 coordinates of such an image; the last number is the length of what they leave
-    out. By the inequality of Cauchy and Schwarz no product is larger than that of the lengths.
+    The correlation is the product of the images at mean 0 and length 1. The means of blocks are 64
+    coordinates of these; the last number is the length of what they leave out, whose product is at
+    most that of the lengths (Cauchy and Schwarz).
     """
     count, height, width = images.shape
     centred = images - images.mean((1, 2), keepdims=True, dtype=np.float32)
