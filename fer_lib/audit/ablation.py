@@ -41,7 +41,8 @@ def input_share(gradients: pd.DataFrame) -> pd.Series:
     geometric means over layers and seeds in the first epoch. gradients: a table with model, seed,
     epoch, depth (from 1) and norm."""
     first = gradients[gradients["epoch"] == 1]
-    ends = first["depth"] <= 2, first["depth"] > first["depth"].max() - 2
+    last = first.groupby("model")["depth"].transform("max")
+    ends = first["depth"] <= 2, first["depth"] > last - 2
     logs = (np.log(first[rows].set_index("model")["norm"]) for rows in ends)
     at_input, at_output = (log.groupby("model").mean() for log in logs)
     return np.exp(at_input - at_output)

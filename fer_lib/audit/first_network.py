@@ -7,7 +7,7 @@ import pandas as pd
 
 from fer_lib import stats
 from fer_lib.audit import plan, procedure
-from fer_lib.audit.ablation import VANISHED, input_share
+from fer_lib.audit.ablation import VANISHED
 from fer_lib.config import NETWORKS
 from fer_lib.study import Study
 
@@ -86,20 +86,28 @@ def cause(cells: pd.DataFrame) -> str:
     return " and ".join(alone or stuck) or "neither its batch norms nor its additions"
 
 
-def answer(table: pd.DataFrame, cells: pd.DataFrame, gradients: pd.DataFrame) -> str:
+def answer(table: pd.DataFrame, cells: pd.DataFrame) -> str:
     """The finding on figure 5, as Markdown. table: `summarise` of both networks, the main pair
-    first. cells: as in `cause`. gradients: `records` of the main pair."""
-    found = table.groupby("network").first()
-    first, block = (found.loc[name] for name in ("early", "as-run"))
-    share = input_share(gradients.rename(columns={"network": "model"}))
-    others = table[table["network"] == "early"].iloc[1:]
-    more = "".join(f"; {row.label}, it {row.verdict}" for row in others.itertuples())
+    first, with the `input_share` of their gradients. cells: as in `cause`."""
+    first, block = (rows.iloc[0] for rows in pair(table))
+    fall = block["input_share"] / first["input_share"]
+    others = pair(table)[0].iloc[1:]
+    more = "".join(f" ({row.label}: {row.verdict})" for row in others.itertuples())
     return (
         f"**{reproduced(first['verdict'], block['verdict']).capitalize()}**: the authors' first"
-        f" network {first['verdict']}, the one with residual blocks {block['verdict']}{more}. They"
+        f" network {first['verdict']}{more}, the one with residual blocks {block['verdict']}. They"
         f" get below the best constant image in epochs {first['starts']}, and {block['starts']}"
-        f" (one number a training). What of a block makes it learn within"
-        f" {cells['epoch'].iloc[0]} epochs: **{cause(cells)}**. In the first epoch the first"
-        " network's gradient at the input, relative to that at the output, is"
-        f" {share['as-run'] / share['early']:.2g} times smaller (threshold {VANISHED})."
+        f" (one number a training). **{vanished(fall).capitalize()} in the first network**: in the"
+        " first epoch, the gradient at the input relative to that at the output is"
+        f" {fall:.2g} times smaller than with the blocks (threshold {VANISHED}). What of a block"
+        f" makes the network learn within {cells['epoch'].iloc[0]} epochs: **{cause(cells)}**."
     )
+
+
+def pair(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the authors' first network, and of the one with residual blocks."""
+    return table[table["network"] == "early"], table[table["network"] == "as-run"]
+
+
+def vanished(fall: float) -> str:
+    return "gradients vanish" if fall >= VANISHED else "gradients do not vanish"

@@ -79,3 +79,14 @@ def test_gradients_vanish_if_they_fall_tenfold_in_the_first_epoch(fall, verdict)
     table = decide(fall=fall)
     assert table["verdict"][2] == verdict
     assert table["value"][2] == pytest.approx(fall)
+
+
+def test_networks_may_have_different_numbers_of_layers():
+    ends = {"deep": (1.0, 1.0, 9.0, 9.0, 2.0, 2.0), "flat": (3.0, 3.0, 1.0, 1.0)}
+    rows = [
+        {"model": model, "seed": 0, "epoch": 1, "depth": depth, "norm": norm}
+        for model, norms in ends.items()
+        for depth, norm in enumerate(norms, 1)
+    ]
+    share = ablation.input_share(pd.DataFrame(rows))
+    assert share.to_dict() == pytest.approx({"deep": 0.5, "flat": 3.0})
