@@ -13,15 +13,14 @@ class Reader:
     """How a data set is recognised, and when it is to be read again.
 
     mark: the file in its top folder by which it is recognised. holds: what is in that file.
-    files: patterns of all files that are read, seen from the top folder; others do not matter.
-    package: instead of all this, the Python package inside which the set comes.
+    files: patterns of all files that are read, seen from there. package: instead of all this, the
+    Python package inside which the set comes.
 
     The module `fer_lib.readers.NAME` has `read(root) -> images, rows`. root: the top folder, also
     inside a zip (`archive.Tree`); None for a package. images: uint8 (N, 48, 48). rows: a frame with
     one row an image, sorted by `id` (a unique whole number), with `usage` ("Training", "PublicTest"
-    or "PrivateTest"; "" where the set has no division), `person` (whose pictures must stay
-    together; "" where nobody knows) and `emotion` ("" where nobody knows). It raises UserError for
-    anything that is not as expected.
+    or "PrivateTest"), `person` (whose pictures must stay together) and `emotion`, each "" where it
+    is not known. It raises UserError for anything that is not as expected.
     """
 
     mark: str = ""

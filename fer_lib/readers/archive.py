@@ -10,7 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import Image
 
@@ -25,50 +25,45 @@ DAMAGE += (struct.error, zipfile.BadZipFile, zlib.error, Image.DecompressionBomb
 
 def root(source: Path) -> Tree:
     """The top folder of a data set. Raises UserError for a damaged or a dangerous zip."""
-    folder = zipfile.Path(_open_zip(source)) if source.is_file() else source
+    folder = source
+    if source.is_file():
+        try:
+            archive = zipfile.ZipFile(source)
+        except DAMAGE:
+            raise UserError(f"{source} is not a whole zip file: give a zip or a folder") from None
+        for entry in archive.infolist():
+            name = entry.filename
+            entry.filename = name.replace("\\", "/")  # as some of Windows' tools write it
+            if ".." in entry.filename.split("/") or entry.filename.startswith("/"):
+                raise UserError(f"{source} holds {name!r}, which points outside it: not a safe zip")
+        archive.NameToInfo = {entry.filename: entry for entry in archive.infolist()}
+        folder = zipfile.Path(archive)
     with reading(folder):
         return sources.top(folder)
-
-
-def _open_zip(source: Path) -> zipfile.ZipFile:
-    try:
-        archive = zipfile.ZipFile(source)
-    except DAMAGE:
-        raise UserError(f"{source} is not a whole zip file: give a zip or a folder") from None
-    for name in archive.namelist():
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
-            raise UserError(f"{source} holds {name!r}, which points outside it: not a safe zip")
-    for entry in archive.infolist():  # some of Windows' tools write backslashes
-        entry.filename = entry.filename.replace("\\", "/")
-    archive.NameToInfo = {entry.filename: entry for entry in archive.infolist()}
-    return archive
 
 
 @contextlib.contextmanager
 def reading(file: Tree) -> Iterator[None]:
     """Say in one line, as a UserError, which file is damaged and how."""
-    where = repr(str(file))
     try:
         yield
     except UserError:
         raise
     except FileNotFoundError:
-        raise UserError(f"{where} is missing") from None
+        raise UserError(f"{str(file)!r} is missing") from None
     except (UnicodeDecodeError, csv.Error):
-        raise UserError(f"{where} is not a text table") from None
+        raise UserError(f"{str(file)!r} is not a text table") from None
     except Image.UnidentifiedImageError:
-        raise UserError(f"{where} is not a PNG image") from None
+        raise UserError(f"{str(file)!r} is not a PNG image") from None
     except DAMAGE as error:
-        raise UserError(f"cannot read {where}: {error!r:.200}") from None
+        raise UserError(f"cannot read {str(file)!r}: {error!r:.200}") from None
 
 
 def csv_rows(file: Tree) -> Iterator[list[str]]:
     """The rows of a table by commas, semicolons or tabs, without blank ones; one by one, since
     Kaggle's has 300 MB."""
     with reading(file), file.open("rb") as stream:
-        utf16 = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        stream.seek(0)
+        utf16 = stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         text = io.TextIOWrapper(stream, "utf-16" if utf16 else "utf-8-sig", newline="")
         first = text.readline()
         rows = csv.reader(itertools.chain([first], text), delimiter=max(",;\t", key=first.count))

