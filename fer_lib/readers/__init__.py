@@ -1,7 +1,5 @@
-"""The data sets that can be read. A new one is a record here and a module of its name beside it.
-
-Loads no numpy or pandas: a run that has nothing to do must end in an instant.
-"""
+"""The data sets that can be read: each is a record here and a module of its name beside it. Loads
+no numpy or pandas, so that a run that has nothing to do ends in an instant."""
 
 from dataclasses import dataclass
 

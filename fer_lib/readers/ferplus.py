@@ -131,8 +131,7 @@ def _bytes(texts: list[str], what: str) -> bytes:
 
 
 def _number(name: str) -> int:
-    match = re.fullmatch(r"fer([0-9]{7})\.png", name)
-    if not match:
+    if not (match := re.fullmatch(r"fer([0-9]{7})\.png", name)):
         raise UserError(f"{name!r} is not an image name of FER+ (ferNNNNNNN.png)")
     return int(match[1])
 
