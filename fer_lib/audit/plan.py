@@ -8,8 +8,6 @@ from fer_lib.config import Config, Recipe
 
 #: Version of this folder's results: raised when its code changes a table of chapter 3 or 5.
 VERSION = 2
-#: Numbers of training and test faces in the authors' code; the paper says 3,200 and 800.
-CODE_FACES = (4000, 1000)
 #: The learning rate of the authors' first network (aced6371).
 EARLY_RATE = 1e-3
 _LESS = {"plain": "no additions", "no-norms": "no batch norms", "bare": "neither"}
@@ -26,8 +24,7 @@ class Arm:
 
     width, epochs, learning_rate: None for the profile's. trainings: their number; seeds count up
     from the run's seed. augmented: with flips and rotations, as in the authors' later commit
-    44c4a8a3; their "Final Code" (2eefa1ee) has none. sizes: numbers of training and test faces,
-    None for the run's.
+    44c4a8a3; their "Final Code" (2eefa1ee) has none.
     """
 
     network: str
@@ -36,7 +33,6 @@ class Arm:
     augmented: bool = False
     epochs: int | None = None
     learning_rate: float | None = None
-    sizes: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +87,9 @@ PLANS: dict[str, Plan] = {
 def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
     """The recipes of an arm, on the paper's sample of the data set with the checksum `data`."""
     part = settings.part(data, "paper")
-    if arm.sizes:
-        part = replace(part, train=arm.sizes[0], test=arm.sizes[1])
     changes = {"epochs": arm.epochs, "learning_rate": arm.learning_rate}
     changes = {name: value for name, value in changes.items() if value}
-    changes["augmented"] = arm.augmented
+    changes |= {"augmented": arm.augmented}
     return [
         config.reconstruction(settings, part, arm.network, seed, width=arm.width, **changes)
         for seed in range(settings.seed, settings.seed + arm.trainings)
@@ -116,6 +110,5 @@ def label(recipe: Recipe, *, seed: bool = True, usual: float | None = None) -> s
     rate = recipe.training.learning_rate
     words += [f"learning rate {rate:g}"] * (rate != (usual or rate))
     words += ["augmented"] * recipe.training.augmented
-    words += [f"{recipe.part.train} faces"] * (recipe.part.train == CODE_FACES[0])
     words += [f"seed {recipe.seed}"] * (seed and recipe.seed > recipe.part.seed)
     return ", ".join(words)

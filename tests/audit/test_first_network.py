@@ -127,13 +127,6 @@ def test_every_plan_trains_both_networks_alike():
         assert {r.model.width for r in first} == {r.model.width for r in block}
 
 
-def test_a_sample_of_another_size_is_the_parts():
-    arm = plan.Arm(network="as-run", sizes=plan.CODE_FACES)
-    (recipe,) = plan.trainings(config.load("cpu"), "x", arm)
-    assert (recipe.part.train, recipe.part.test) == (4000, 1000)
-    assert plan.label(recipe) == "as run, width 1/8, 4000 faces"
-
-
 def test_losses_are_drawn_over_what_the_paper_prints():
     runs = pd.concat([history("as-run", 0.14, 0.16), history("early", 0.3)])
     printed = {"figure 4": (0.3, 0.2), "figure 5": (0.3, 0.3)}
