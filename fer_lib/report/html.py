@@ -1,8 +1,5 @@
-"""Executed notebooks, and the front page of a report, as HTML pages that load nothing.
-
-`template/` has the look of both. Maths becomes MathML, and the pictures of a chapter become data,
-while a page is made: reading it needs no network and no script.
-"""
+"""Executed notebooks and the front page as HTML pages that load nothing: maths becomes
+MathML and the pictures of a chapter become data. `template/` has the look of both."""
 
 import functools
 import re
@@ -10,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 import nbformat
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.exporters.html import HTMLExporter
@@ -37,31 +34,26 @@ _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?
 
 
 def render(notebook: Path, page: Path, *, title: str, nav: list[tuple], banner: str) -> None:
-    """Write an executed notebook as one HTML page.
-
-    nav: (label, relative href) of every chapter in reading order, this one included. banner:
-    Markdown that stands above everything else. Raises UserError for maths that cannot be converted;
-    an older page then stays as it was.
-    """
+    """Write an executed notebook as one HTML page. nav: (label, relative href) of every chapter in
+    reading order, this one included. banner: Markdown that stands above everything else. Raises
+    UserError for maths that cannot be converted; an older page then stays as it was."""
     book = nbformat.read(notebook, as_version=4)
-    files.write_text(page, _export(book, page, embed=True, title=title, nav=nav, banner=banner))
+    _write(book, page, embed=True, title=title, nav=nav, banner=banner)
 
 
 def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: str) -> None:
-    """Write the front page: the article that `article.facts` describes.
-
-    nav: as of `render`, with a sentence; without its page, a chapter is named and has no link.
-    """
+    """Write the front page: the article that `article.facts` describes. nav: as of `render`, with a
+    sentence; without its page, a chapter is named and has no link."""
     there = [(label, href) for label, href, _ in nav if (page.parent / href).exists()]
     parts = {"title": title, "banner": banner, "nav": there, "chapters": nav, "article": article}
-    files.write_text(page, _export(new_notebook(), page, **parts))
+    _write(new_notebook(), page, **parts)
 
 
-def _export(book, page: Path, *, embed: bool = False, **resources) -> str:
-    """The HTML of a notebook; `resources` reach the template by their names."""
+def _write(book, page: Path, *, embed: bool = False, **resources) -> None:
+    """Write a notebook as a page; `resources` reach the template by their names."""
     renderer = _Renderer(escape=False, embed_images=embed, path=str(page.parent))
     resources |= {"renderer": renderer, "page": page.name}
-    return _exporter().from_notebook_node(book, resources=resources)[0]
+    files.write_text(page, _exporter().from_notebook_node(book, resources=resources)[0])
 
 
 @functools.cache
@@ -81,14 +73,11 @@ def _markdown(context, source: str) -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown with MathML, tables that scroll, figures, and headings that links can reach.
-
-    headings: (level, id, text) of each heading so far, for the contents list.
-    """
+    """Markdown with MathML, tables that scroll, figures, and headings that links can reach."""
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.headings = []
+        self.headings = []  # (level, id, text) of each so far, for the contents list
 
     def heading(self, text: str, level: int, **attrs) -> str:
         plain = re.sub(r"<[^>]*>|&\w+;", "", text).lower()
@@ -132,8 +121,7 @@ class _Renderer(IPythonRenderer):
             return picture
         return f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>"
 
-    def paragraph(self, text: str) -> str:
-        # HTML allows no figure inside a paragraph.
+    def paragraph(self, text: str) -> str:  # HTML allows no figure inside one
         return f"{text}\n" if text.startswith("<figure>") else super().paragraph(text)
 
 
@@ -144,24 +132,19 @@ def _tables(html: str) -> str:
         style.decompose()
     for table in soup("table"):
         del table["border"]
-        _mark_numbers(table)
+        body = [row("td") for row in table.select("tbody tr")]
+        heads = [row("th") for row in table.select("thead tr") if not row.select("[colspan]")]
+        # Columns are counted from the right, where rows of a hierarchical index agree.
+        for back in range(1, max(map(len, body), default=0) + 1):
+            cells = [row[-back] for row in body if len(row) >= back]
+            texts = [text for cell in cells if (text := cell.get_text(strip=True))]
+            if texts and all(_NUMBER.fullmatch(text) for text in texts):
+                for cell in cells + [row[-back] for row in heads if len(row) >= back]:
+                    cell["class"] = "number"
+        for cell in table("th"):
+            if not cell.get_text(strip=True):
+                cell.name = "td"  # the heading of nothing
         # A keyboard can scroll only what it can reach.
         attrs = {"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"}
         table.wrap(soup.new_tag("div", attrs=attrs))
     return str(soup)
-
-
-def _mark_numbers(table: Tag) -> None:
-    """Give the class "number" to the cells and the head of each column of numbers alone."""
-    body = [row("td") for row in table.select("tbody tr")]
-    heads = [row("th") for row in table.select("thead tr") if not row.select("[colspan]")]
-    # From the right, where rows of a hierarchical index agree.
-    for back in range(1, max(map(len, body), default=0) + 1):
-        cells = [row[-back] for row in body if len(row) >= back]
-        texts = [text for cell in cells if (text := cell.get_text(strip=True))]
-        if texts and all(_NUMBER.fullmatch(text) for text in texts):
-            for cell in cells + [row[-back] for row in heads if len(row) >= back]:
-                cell["class"] = "number"
-    for cell in table("th"):
-        if not cell.get_text(strip=True):
-            cell.name = "td"  # the heading of nothing

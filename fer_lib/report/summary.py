@@ -1,7 +1,4 @@
-"""The README's results, made from a run's tables: `python -m fer_lib.report.summary RUN`.
-
-They stand between two markers; a test compares them with the tables.
-"""
+"""The README's results, made from a run's tables: `python -m fer_lib.report.summary RUN`."""
 
 import json
 import sys

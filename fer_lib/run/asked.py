@@ -1,11 +1,9 @@
 """What a run asks for, and what of it is there: the one policy for what runs again.
 
-A chapter is up to date while all that decides its results has the content that it had when it was
-executed: the declared versions and the settings of the wings that it uses, its notebook, the data,
-the names of its trainings, and the tables that it reads or wrote. No source code counts: whoever
-changes what a wing computes raises its VERSION.
-
-`prepare` writes this down in the run's folder in work/, where the workflow (Snakefile) finds it:
+A chapter is up to date while all that decides its results is as it was when it was executed: the
+versions and settings of the wings that it uses, its notebook, the data, the names of its trainings,
+and the tables that it reads or wrote. No source code counts: whoever changes what a wing computes
+raises its VERSION. `prepare` writes this down in work/RUN, where the Snakefile finds it:
 
     asked/NN.json       what decides chapter NN; asked/report.json the same of the pages
     trainings/KEY.json  the recipe of a training
@@ -27,11 +25,9 @@ TEMPLATE = ROOT / "fer_lib" / "report" / "template"
 
 
 def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
-    """Write what `run` asks for and take away the marks of what is not up to date.
-
-    data: name and checksum of the data set. Returns a title for people of every step of the
-    workflow. Unchanged files keep their dates. Raises UserError for a damaged file of weights.
-    """
+    """Write what `run` asks for and take away the marks of what is not up to date; unchanged files
+    keep their dates. data: name and checksum of the data set. Returns a title for people of every
+    step of the workflow. Raises UserError for a damaged file of weights."""
     folder, titles = WORK / run, {"report": "the pages"}
     recipes = {name: wing.recipes(settings, data["checksum"]) for name, wing in WINGS.items()}
     stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
@@ -52,8 +48,7 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
         decides = {"notebook": _digest(chapter.source), "trainings": trainings}
         decides |= _decides(settings, ("core", *chapter.trainings), data)
         _write(folder / "asked" / f"{chapter.number}.json", decides)
-        # Snakemake makes no missing mark again while a later one is there: later ones go too, and
-        # a chapter whose tables came out the same ends at once.
+        # Snakemake makes no missing mark again while a later one is there: later ones go too.
         if is_made(run, chapter) and unmade.isdisjoint(chapter.after):
             mark(run, chapter)
         else:
@@ -91,8 +86,7 @@ def parameters(run: str) -> dict:
 
 
 def state(run: str, chapter: Chapter) -> dict[str, str]:
-    """Digests of what was asked of a chapter and of all tables that it reads or writes, as they are
-    now; "" for a file that is not there."""
+    """Digests, now, of what was asked of a chapter and of its tables; "" of what is not there."""
     tables = [f"{name}.csv" for name in chapter.reads + chapter.writes]
     asked = _digest(WORK / run / "asked" / f"{chapter.number}.json")
     return {"asked": asked} | {name: _digest(REPORTS / run / "tables" / name) for name in tables}

@@ -1,7 +1,5 @@
-"""The notebooks in order: what each asks, reads and writes, and which networks it uses.
-
-No torch in here, so that a run is planned in a fraction of a second.
-"""
+"""The notebooks in order: what each asks, reads and writes, and which networks it uses. No torch in
+here, so that a run is planned in a fraction of a second."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +9,7 @@ from fer_lib.audit import plan
 from fer_lib.config import NOTEBOOKS, one_of
 from fer_lib.methods import plans
 
-#: Of each part of the library its plan: VERSION, PLANS (settings by profile; those of the core are
-#: the run's) and recipes.
+#: The plan of each part: VERSION, recipes and, but for the core, PLANS (settings by profile).
 WINGS = {"core": config, "audit": plan, "methods": plans}
 
 

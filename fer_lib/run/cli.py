@@ -65,8 +65,7 @@ def main(arguments: list[str]) -> int:
             return _list()
         _set_environment(options, arguments)
         if options.what != "run":
-            command = [sys.executable, "-m", *OTHER[options.what], *extra]
-            return subprocess.run(command, cwd=ROOT, check=False).returncode
+            return subprocess.call([sys.executable, "-m", *OTHER[options.what], *extra], cwd=ROOT)
         return _run(options, extra)
     except (UserError, OSError) as error:  # such as a full disk, or a folder of another user
         print(f"error: {error}", file=sys.stderr)
@@ -93,16 +92,14 @@ def _set_environment(options: argparse.Namespace, arguments: list[str]) -> None:
     for name in ("FER_DATA", "FER_WORK", "FER_REPORTS", "FER_NETWORKS"):  # steps run in ROOT
         if (path := os.environ.get(name, "~")) and path[0] != "~":
             os.environ[name] = str(Path(path).absolute())
-    # Snakemake, Jupyter and PyTorch ask for the user's name and keep files at home; users of
-    # containers may have neither.
+    # Snakemake, Jupyter and PyTorch want a name and a home; users of containers may have neither.
     try:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["USER"] = str(os.getuid())
     if not os.access(os.environ.get("HOME", "/"), os.W_OK):
         os.environ["HOME"] = str(config.WORK / "home")
-    # glibc is to keep freed memory. Given back to the system, it is asked for again at every step
-    # of a training: 43,000 page faults each at width 1/8, and none with these (counted).
+    # glibc is to keep freed memory: else each step of a training has 43,000 page faults (counted).
     os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**40))
     path = options.data or "\0"  # where the data lies is nobody's business

@@ -29,10 +29,8 @@ def make(run: str, number: str) -> None:
 
 
 def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], dict]) -> None:
-    """Write the executed copy of `source` to `target`, with a note that is taken at the end.
-
-    Raises UserError for a cell that fails; what ran is then kept as NAME.failed.ipynb beside it.
-    """
+    """Write the executed copy of `source` to `target`, with a note that is taken at the end. Raises
+    UserError for a cell that fails; what ran is then kept beside it as NAME.failed.ipynb."""
     failed = target.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     with files.replacing(target) as temporary:

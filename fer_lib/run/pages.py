@@ -14,18 +14,15 @@ NAV = [(f"{c.number} {c.title}", f"{c.name}.html") for c in CHAPTERS]
 
 def make(run: str, which: str) -> None:
     """The page of the chapter with the number `which`, or with "report" all pages and the index."""
-    banner = paper.caveat(run.rpartition("-")[0])
+    folder, banner = REPORTS / run, paper.caveat(run.rpartition("-")[0])
     for chapter in CHAPTERS if which == "report" else [chapters.find(which)]:
         executed = WORK / run / f"{chapter.name}.ipynb"
-        page, title = REPORTS / run / f"{chapter.name}.html", f"{chapter.title} · {run}"
+        page, title = folder / f"{chapter.name}.html", f"{chapter.title} · {run}"
         html.render(executed, page, title=title, nav=NAV, banner=banner)
     if which == "report":
-        record, sections = provenance.record(run), zip(NAV, CHAPTERS, strict=True)
-        files.write_text(REPORTS / run / "run.json", json.dumps(record, indent=1) + "\n")
-        html.index(
-            REPORTS / run / "index.html",
-            title=f"Removing noise from faces with autoencoders · {run}",
-            nav=[(*link, chapter.question) for link, chapter in sections],
-            article=article.facts(REPORTS / run, record),
-            banner=banner,
-        )
+        record = provenance.record(run)
+        files.write_text(folder / "run.json", json.dumps(record, indent=1) + "\n")
+        title = f"Removing noise from faces with autoencoders · {run}"
+        nav = [(*link, chapter.question) for link, chapter in zip(NAV, CHAPTERS, strict=True)]
+        facts = article.facts(folder, record)
+        html.index(folder / "index.html", title=title, nav=nav, article=facts, banner=banner)

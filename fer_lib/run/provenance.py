@@ -1,7 +1,4 @@
-"""Where a result comes from: commit, command, settings, data, packages, hardware. No path, no name.
-
-A run's record is put together from what each executed notebook noted when it ran.
-"""
+"""What made a result: commit, command, settings, data, packages, hardware. No path, no name."""
 
 import importlib.metadata
 import os
@@ -55,8 +52,7 @@ def record(run: str) -> dict:
         "versions": wanted["versions"],
         "seeds": list(range(core["seed"], core["seed"] + core["seeds"])),
         "data": wanted["data"],
-        "packages": last["packages"],
-        "hardware": last["hardware"],
+        **{name: last[name] for name in ("packages", "hardware")},
         "notebooks": commits,
         "seconds": {name: round(meta["papermill"]["duration"], 1) for name, meta in metas.items()},
     }

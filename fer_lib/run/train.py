@@ -8,8 +8,7 @@ from fer_lib.study import open_study
 
 
 def make(run: str, key: str) -> None:
-    """Train the network whose recipe is `key`, or find it trained. Raises UserError for a key that
-    the run does not ask for."""
+    """Train a network, or find it trained. Raises UserError for a key that `run` does not need."""
     study = open_study(**asked.parameters(run))
     recipes = [r for w in WINGS.values() for r in w.recipes(study.settings, study.faces.checksum)]
     recipe = {stage.key: stage for last in recipes for stage in last.stages}.get(key)

@@ -23,11 +23,8 @@ STEPS, TOTAL = re.compile(r"(\d+) of (\d+) steps"), re.compile(r"total +(\d+)$")
 
 
 def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[int] = ()) -> int:
-    """Run the command that makes the steps of `run`; its exit code.
-
-    titles: of the steps, by name. keep: file descriptors that it inherits. Whatever interrupts this
-    ends the command and all that it started.
-    """
+    """Run the command that makes the steps of `run`; its exit code. titles: of the steps, by name.
+    keep: file descriptors that it inherits. Whatever interrupts this ends all that it started."""
     log = WORK / run / "log.txt"
     shutil.rmtree(WORK / run / "progress", ignore_errors=True)
     with log.open("w") as output, log.open(errors="replace") as lines:
