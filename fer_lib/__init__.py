@@ -7,6 +7,5 @@ import os
 import sys
 
 if "FER_HEADLESS" in os.environ:
-    # nbformat imports jsonschema, which would build a grammar of web addresses that nothing here
-    # uses: two seconds in every process of a run. A process of the user's own keeps it.
+    # nbformat imports jsonschema, whose unused grammar of web addresses takes two seconds to build.
     sys.modules.setdefault("rfc3987_syntax", None)

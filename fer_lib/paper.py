@@ -30,14 +30,10 @@ FIGURE_4 = (
 FIGURE_5 = (0.47, 0.263, 0.261, *27 * (0.2605,))
 #: Section "Model": each layer and its output shape, channels x height x width.
 LAYERS = (
-    ("ResidualBlock(3, 32)", "32x96x96"),
-    ("Conv2d(32, 64, 3, stride 2)", "64x48x48"),
-    ("ResidualBlock(64, 128)", "128x48x48"),
-    ("Conv2d(128, 256, 3, stride 2)", "256x24x24"),
-    ("ResidualBlock(256, 512)", "512x24x24"),
-    ("Conv2d(512, 1024, 3, stride 2)", "1024x12x12"),
-    ("ResidualBlock(1024, 2048)", "2048x12x12"),
-    ("Conv2d(2048, 4096, 3, stride 2)", "4096x6x6"),
+    *(("ResidualBlock(3, 32)", "32x96x96"), ("Conv2d(32, 64, 3, stride 2)", "64x48x48")),
+    *(("ResidualBlock(64, 128)", "128x48x48"), ("Conv2d(128, 256, 3, stride 2)", "256x24x24")),
+    *(("ResidualBlock(256, 512)", "512x24x24"), ("Conv2d(512, 1024, 3, stride 2)", "1024x12x12")),
+    *(("ResidualBlock(1024, 2048)", "2048x12x12"), ("Conv2d(2048, 4096, 3, stride 2)", "4096x6x6")),
     ("ConvTranspose2d(4096, 2048), stride 2", "2048x12x12"),
     ("ConvTranspose2d(2048, 1024), stride 2", "1024x24x24"),
     ("ConvTranspose2d(1024, 512), stride 2", "512x48x48"),

@@ -91,13 +91,14 @@ def answer(table: pd.DataFrame, cells: pd.DataFrame) -> str:
     first, with the `input_share` of their gradients. cells: as in `cause`."""
     first, block = (rows.iloc[0] for rows in pair(table))
     fall = block["input_share"] / first["input_share"]
+    vanish = "gradients vanish" if fall >= VANISHED else "gradients do not vanish"
     others = pair(table)[0].iloc[1:]
     more = "".join(f" ({row.label}: {row.verdict})" for row in others.itertuples())
     return (
         f"**{reproduced(first['verdict'], block['verdict']).capitalize()}**: the authors' first"
         f" network {first['verdict']}{more}, the one with residual blocks {block['verdict']}. They"
         f" get below the best constant image in epochs {first['starts']}, and {block['starts']}"
-        f" (one number a training). **{vanished(fall).capitalize()} in the first network**: in the"
+        f" (one number a training). **{vanish.capitalize()} in the first network**: in the"
         " first epoch, the gradient at the input relative to that at the output is"
         f" {fall:.2g} times smaller than with the blocks (threshold {VANISHED}). What of a block"
         f" makes the network learn within {cells['epoch'].iloc[0]} epochs: **{cause(cells)}**."
@@ -107,7 +108,3 @@ def answer(table: pd.DataFrame, cells: pd.DataFrame) -> str:
 def pair(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of the authors' first network, and of the one with residual blocks."""
     return table[table["network"] == "early"], table[table["network"] == "as-run"]
-
-
-def vanished(fall: float) -> str:
-    return "gradients vanish" if fall >= VANISHED else "gradients do not vanish"

@@ -148,15 +148,20 @@ class ReferenceConfig:
         return {s.network if s == longest[s.network] else s.name: s for s in self.networks}
 
 
+def _trend(rising: tuple[tuple[int, ...], ...], base: int, epochs: int, faces: int) -> dict:
+    """`compact` for `base` epochs beside others; `epochs` of few `faces`; half the channels."""
+    usual = Schedule("compact", (base,))
+    return {
+        "time": tuple(Schedule("compact", stages) for stages in rising),
+        "data": (Schedule("compact", (epochs,), faces), usual),
+        "parameters": (Schedule("compact-small", (base,)), usual),
+    }
+
+
 _SHORT = replace(ReferenceConfig().training, compile=False)
-_RISING = (2,), (8,), (30,), (30, 24), (30, 24, 36)
 _WHOLE = ReferenceConfig(
     networks=tuple(Schedule(name, s) for name, network in NETWORKS.items() for s in network.stages),
-    trend={
-        "time": tuple(Schedule("compact", stages) for stages in _RISING),
-        "data": (Schedule("compact", (20,), 3200), Schedule("compact", (8,))),
-        "parameters": (Schedule("compact-small", (8,)), Schedule("compact", (8,))),
-    },
+    trend=_trend(((2,), (8,), (30,), (30, 24), (30, 24, 36)), 8, 20, 3200),
 )
 #: By the name of the profile. With a GPU, each network is trained three times.
 PLANS = {
@@ -166,11 +171,7 @@ PLANS = {
         other_images=5,
         mixture=MixtureConfig(step=12, classes=2, context=8),
         networks=(Schedule("compact", (2,)), Schedule("compact", (1,))),
-        trend={
-            "time": (Schedule("compact", (1,)), Schedule("compact", (2,))),
-            "data": (Schedule("compact", (4,), 24), Schedule("compact", (2,))),
-            "parameters": (Schedule("compact-small", (2,)), Schedule("compact", (2,))),
-        },
+        trend=_trend(((1,), (2,)), 2, 4, 24),
         training=replace(_SHORT, epoch_images=48),
     ),
     "quick": ReferenceConfig(
@@ -179,11 +180,7 @@ PLANS = {
         mixture=MixtureConfig(classes=4),
         networks=(Schedule("compact", (10,)),),
         trainings=1,
-        trend={
-            "time": (Schedule("compact", (3,)), Schedule("compact", (10,))),
-            "data": (Schedule("compact", (40,), 80), Schedule("compact", (10,))),
-            "parameters": (Schedule("compact-small", (10,)), Schedule("compact", (10,))),
-        },
+        trend=_trend(((3,), (10,)), 10, 40, 80),
         training=replace(_SHORT, epoch_images=320),
     ),
     "cpu": _WHOLE,

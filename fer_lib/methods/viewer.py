@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 from fer_lib import metrics, pipeline
-from fer_lib.evaluation import Method
 from fer_lib.noise import PROTOCOLS
 from fer_lib.study import Study
 from fer_lib.tools import files
@@ -18,14 +17,11 @@ SHOWN = (8386, 25926, 32752)
 
 
 def write(
-    study: Study,
-    ids: Sequence[int],
-    levels: Sequence[float],
-    methods: dict[str, tuple[str, Method]],
+    study: Study, ids: Sequence[int], levels: Sequence[float], methods: dict[str, tuple]
 ) -> pd.DataFrame:
     """Write viewer/FACE_LEVEL_METHOD.png, 8-bit gray, into the report, and return their table.
 
-    ids: of faces. methods: name -> (label, method), as they are shown from left to right.
+    ids: of faces. methods: name -> (label, `evaluation.Method`), as they are shown from left to right.
     Returns face, level, method, label, ssim, file; the clean faces come first, as the method
     "clean" at level 0. Noise and scores are those of *camera noise* in chapters 4 and 6.
     """

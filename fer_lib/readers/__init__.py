@@ -1,5 +1,4 @@
-"""The data sets that can be read: each is a record here and a module of its name beside it. Loads
-no numpy or pandas, so that a run that has nothing to do ends in an instant."""
+"""The data sets that can be read: a record here, without numpy, and a module of the same name."""
 
 from dataclasses import dataclass
 

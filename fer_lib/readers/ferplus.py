@@ -25,12 +25,10 @@ FACES, PIXELS = 35710, "c80b3443183430bf4ddb7bd2da880c6cd72214ed24114a8adc8ef086
 
 
 def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images uint8 (N, 48, 48) and rows of any of the forms of FER+, sorted by id.
-
-    The id is the number in the image's name. The votes are always those of `fer2013new.csv`, so
-    that all forms give the same labels; the votes in `label.csv` differ in 1,602 rows. Four names
-    occur twice there: as in Microsoft's script, the later row has the image and the votes.
-    """
+    """Images uint8 (N, 48, 48) and rows of any form of FER+, sorted by id, the number in the
+    image's name. The votes are always those of `fer2013new.csv`, so that all forms give the same
+    labels; those in `label.csv` differ in 1,602 rows. Four names occur twice there: as in
+    Microsoft's script, the later row has the image and the votes."""
     places = sources.places(root)
     tables = [t for p in places for name in PIXEL_TABLES if (t := sources.named(p, name))]
     folders = [p for p in places if all((p / name / "label.csv").is_file() for name in FOLDERS)]

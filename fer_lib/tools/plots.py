@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 #: Inches, and so points of text, are those of the page; a CSS pixel has 1.5 of the file's.
-DPI = 144
-CSS_DPI = 96
+DPI, CSS_DPI = 144, 96
 sns.set_theme(style="whitegrid", context="notebook", rc={"axes.edgecolor": ".7"})
 
 
