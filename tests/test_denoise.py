@@ -285,6 +285,9 @@ def test_what_is_published_knows_faces_that_it_never_saw(path):
     clean = pipeline.to_unit(torch.tensor(images[::40]))
     recipe, native = asked(path), PROTOCOLS["camera noise"]
     model = training.load(task_of(recipe), path).model
+    figure_5 = {arm.network for arm in plan.PLANS["cpu"].figure_5} - {"as-run"}
+    if recipe.network in figure_5:
+        pytest.skip("chapter 3 trains it for a short time, or in vain")
     if recipe.task == "reconstruction":
         # A sigmoid cannot give the darker half of [-1, 1].
         wanted = clean.clamp(min=0.5) if recipe.model.output == "sigmoid" else clean

@@ -258,7 +258,7 @@ def imported(source: str) -> set[str]:
 
 def test_whatever_is_imported_is_declared():
     """As a dependency or an extra of the project, or of something that the project declares."""
-    extras = sum(PROJECT["optional-dependencies"].values(), [])
+    extras = sum(PROJECT.get("optional-dependencies", {}).values(), [])
     declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     brought = {
         canonicalize_name(Requirement(text).name)

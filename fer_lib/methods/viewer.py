@@ -21,7 +21,7 @@ def write(
 ) -> pd.DataFrame:
     """Write viewer/FACE_LEVEL_METHOD.png, 8-bit gray, into the report, and return their table.
 
-    ids: of faces. methods: name -> (label, `evaluation.Method`), as they are shown from left to right.
+    ids: of faces. methods: name -> (label, method), as shown from left to right.
     Returns face, level, method, label, ssim, file; the clean faces come first, as the method
     "clean" at level 0. Noise and scores are those of *camera noise* in chapters 4 and 6.
     """
