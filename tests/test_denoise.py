@@ -285,9 +285,9 @@ def test_what_is_published_knows_faces_that_it_never_saw(path):
     clean = pipeline.to_unit(torch.tensor(images[::40]))
     recipe, native = asked(path), PROTOCOLS["camera noise"]
     model = training.load(task_of(recipe), path).model
-    figure_5 = {arm.network for arm in plan.PLANS["cpu"].figure_5} - {"as-run"}
-    if recipe.network in figure_5:
-        pytest.skip("chapter 3 trains it for a short time, or in vain")
+    sigmoid = recipe.task == "reconstruction" and recipe.model.output == "sigmoid"
+    if sigmoid and weights.header(path)["history"][-1]["train_loss"] > 0.15:
+        pytest.skip("chapter 3 trained it for a short time, or in vain: it ends near a constant")
     if recipe.task == "reconstruction":
         # A sigmoid cannot give the darker half of [-1, 1].
         wanted = clean.clamp(min=0.5) if recipe.model.output == "sigmoid" else clean

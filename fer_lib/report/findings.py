@@ -42,6 +42,8 @@ def facts(folder: Path) -> dict:
     noisy, blur = (noise[noise["baseline"] == name] for name in ("noisy", "blur"))
     better = {"noisy": (noisy["lo"] > 0).sum(), "blur": (blur["lo"] > 0).sum()}
     worse, gap = (steps["hi"] < 0).sum(), (found["code"] - found["printed"]).abs()
+    own = read(folder, "as_run_verdicts").query("metric == 'ssim' and baseline == 'blur'")
+    own = own[own["at"] != "0"]
     ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
     scores = ["level", "ssim", "mse"]
     numbers = {"cases": len(blur), "worse": worse, "steps": len(steps)}
@@ -51,6 +53,7 @@ def facts(folder: Path) -> dict:
         "camera": camera,
         "better": better,
         "blurred": (blur["hi"] < 0).sum(),
+        "own": (own["lo"] > 0).groupby(own["network"]).sum(),
         "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
         "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
         "losses": steps[steps["protocol"] == camera].to_dict("records"),

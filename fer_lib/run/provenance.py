@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from pathlib import Path
 
 from fer_lib.config import ROOT, WORK
 from fer_lib.run import asked
@@ -19,7 +20,8 @@ def note() -> dict:
     """What to remember of the moment and the machine at which a notebook runs."""
     # The last commit that changed an ingredient: later ones make no other results.
     commit = _said("git", "log", "-1", "--format=%H", "--", *INGREDIENTS)
-    model = re.search("model name.*: (.*)", _said("cat", "/proc/cpuinfo"))
+    linux = Path("/proc/cpuinfo")
+    model = re.search("model name.*: (.*)", linux.read_text()) if linux.exists() else None
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "commit": commit or "unknown",
