@@ -86,11 +86,14 @@ def answer(table: pd.DataFrame) -> str:
     same = without[without["flat"] > 0]
     said = f"reproduced by: {'; '.join(same.index)}" if len(same) else "not reproduced"
     learn = "; ".join(f"{row.Index}: {row.verdict}" for row in sigmoid.itertuples())
-    falls = (whole["input_share"] / without["input_share"]).map("{:.2g}".format)
+    falls = whole["input_share"] / table.set_index("label")["input_share"].iloc[1:]
+    vanished = table.iloc[1:][(falls >= VANISHED).to_numpy()]
+    small = falls.map("{:.2g}".format)
     return (
         f"**Figure 5 is {said}.** Its steep drop and flat line are those of {same['flat'].sum()} of"
         f" {without['trainings'].sum()} trainings without additions. Which networks learn: {learn}."
         " How many times smaller the gradient at the input is, relative to that at the output, than"
         f" with the blocks (first epoch; {VANISHED} counts as vanished):"
-        f" {'; '.join(falls.index + ': ' + falls)}."
+        f" {'; '.join(small.index + ': ' + small)}. Of {len(vanished)} networks whose gradients"
+        f" vanish, {(vanished['verdict'] == LEARNS).sum()} learn all the same."
     )
