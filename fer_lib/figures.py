@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fer_lib.tools.plots import legend, line, panels, spread
+from fer_lib.tools.plots import DPI, legend, line, panels, spread
 
 #: One colour for each method, of Okabe and Ito's palette for colour-blind readers.
 COLOURS = {
@@ -30,16 +30,25 @@ LABELS = {
 }
 
 
-def faces(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Gray or RGB images in [0, 1], enlarged to the same size by repeating pixels; rows: pairs
-    (label, images (n, H, W) or (n, H, W, 3))."""
-    side = max(images.shape[1] for _, images in rows)
-    lines = [np.hstack([_framed(image, side) for image in images]) for _, images in rows]
+def faces(rows: Sequence[tuple]) -> Figure:
+    """Gray or RGB images in [0, 1], enlarged to the same size by repeating pixels; rows: tuples
+    (label, images (n, H, W) or (n, H, W, 3)), and optionally a text to stand on each image."""
+    side = max(row[1].shape[1] for row in rows)
+    lines = [np.hstack([_framed(image, side) for image in row[1]]) for row in rows]
     picture = np.vstack(lines)
-    figure, axis = plt.subplots(figsize=(9.0, 9.0 * picture.shape[0] / picture.shape[1]))
+    # A whole number of dots for each pixel: noise, enlarged otherwise, cannot be compressed.
+    size = np.array(picture.shape[1::-1]) * max(1, 1200 // picture.shape[1]) / DPI
+    figure = plt.figure(figsize=size)
+    axis = figure.add_axes((0, 0, 1, 1))
     axis.imshow(picture, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    places = [(i + 0.5) * len(lines[0]) for i in range(len(rows))]
-    axis.set(xticks=[], yticks=places, yticklabels=[label for label, _ in rows])
+    step = len(lines[0])
+    places = [(i + 0.5) * step for i in range(len(rows))]
+    for place, (_, _, *more) in zip(places, rows, strict=True):
+        for column, text in enumerate(more[0] if more else ()):
+            box = {"facecolor": "white", "pad": 1, "lw": 0, "alpha": 0.8}
+            at = column * step, place + (side - step / 2)
+            axis.text(*at, text, size=10, va="bottom", bbox=box)
+    axis.set(xticks=[], yticks=places, yticklabels=[row[0] for row in rows])
     axis.tick_params(length=0)
     axis.grid(visible=False)
     sns.despine(figure, left=True, bottom=True)

@@ -35,14 +35,14 @@ class Study:
             raise config.UserError(f"no {name}.csv in {run} yet: run earlier notebooks")
         return pd.read_csv(path, keep_default_na=False)
 
-    def show(self, figure: Figure, name: str, *, alt: str, caption: str) -> None:
+    def show(self, figure: Figure, name: str, *, alt: str, caption: str, table: str = "") -> None:
         """Save `figure` as figures/NAME.png and show the same file in the notebook. The output's
-        metadata have alt, a description for readers who cannot see it, and caption, the text below
-        the figure, in Markdown with $maths$."""
+        metadata have its name; alt, a description for readers who cannot see it; caption, the text
+        below it, in Markdown with $maths$; and table, the one that it was drawn from."""
         png, width = plots.png(figure)
         with files.replacing(self.folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(png)
-        metadata = {"alt": alt, "caption": caption, "width": width}
+        metadata = {"name": name, "alt": alt, "caption": caption, "table": table, "width": width}
         display(Image(png, format="png", metadata=metadata))
 
     def side(self, name: str) -> tuple[np.ndarray, pd.DataFrame]:

@@ -66,19 +66,19 @@ def test_it_is_valid_and_stripped(path):
 
 @every_chapter
 def test_it_opens_with_its_question_its_files_its_time_and_its_code(path):
-    first = nbformat.read(path, as_version=4).cells[0]
-    assert first.cell_type == "markdown"
+    first, settings = nbformat.read(path, as_version=4).cells[:2]
+    assert first.cell_type == settings.cell_type == "markdown"
     assert first.source.startswith(f"# {int(path.name[:2])} · ")
-    headings = re.findall(r"\*\*(\w+)\.?\*\*", first.source)
+    headings = re.findall(r"\*\*(\w+)\.?\*\*", first.source + settings.source)
     assert headings == ["Question", "Reads", "Writes", "Takes", "Code"]
-    read, written = first.source.split("**Reads**")[1].split("**Writes**")
+    read, written = settings.source.split("**Reads**")[1].split("**Writes**")
     assert TABLE.findall(read) == list(CHAPTERS[path].reads)
     assert TABLE.findall(written.split("**Takes**")[0]) == list(CHAPTERS[path].writes)
 
 
 @every_chapter
 def test_the_code_that_it_names_is_the_readmes(path):
-    code_to_open = CODE.findall(nbformat.read(path, as_version=4).cells[0].source)
+    code_to_open = CODE.findall(nbformat.read(path, as_version=4).cells[1].source)
     (row,) = [line for line in README.splitlines() if f"(notebooks/{path.name})" in line]
     assert code_to_open
     assert code_to_open == CODE.findall(row)
@@ -193,7 +193,15 @@ def test_every_figure_has_a_text_for_those_who_cannot_see_it(path):
     shown = calls(path, "show")
     assert shown
     for call in shown:
-        assert {keyword.arg for keyword in call.keywords} == {"alt", "caption"}
+        assert {keyword.arg for keyword in call.keywords} - {"table"} == {"alt", "caption"}
+
+
+@every_chapter
+def test_it_has_an_answer_and_every_figures_table_exists(path):
+    assert tagged(path, "answer")
+    assert all("Markdown(" in cell.source for cell in tagged(path, "answer"))
+    tables = {k.value.value for c in calls(path, "show") for k in c.keywords if k.arg == "table"}
+    assert tables <= {name for chapter in chapters.CHAPTERS for name in chapter.writes}
 
 
 # --- the environment -----------------------------------------------------------------------------

@@ -21,7 +21,15 @@ FRAME = """<div><style scoped>.dataframe tbody { color: red }</style>
 FIGURE = new_output(
     "display_data",
     data={"image/png": base64.b64encode(b"picture").decode(), "text/plain": "<Image>"},
-    metadata={"image/png": {"alt": 'A "curve"', "caption": r"PSNR at $\sigma$", "width": 400}},
+    metadata={
+        "image/png": {
+            "name": "curve",
+            "alt": 'A "curve"',
+            "caption": r"PSNR at $\sigma$",
+            "table": "psnr",
+            "width": 400,
+        }
+    },
 )
 CELLS = [
     new_markdown_cell("# Denoising\n\nA face $x \\in [-1, 1]$ and a [link](https://example.org)."),
@@ -36,6 +44,11 @@ CELLS = [
             new_output("execute_result", data={"text/html": FRAME, "text/plain": "frame"}),
             FIGURE,
         ],
+    ),
+    new_code_cell(
+        "",
+        metadata={"tags": ["answer"]},
+        outputs=[new_output("execute_result", data={"text/markdown": "It **holds**."})],
     ),
 ]
 NAV = [("Data", "01.html"), ("Denoising", "02.html"), ("Ablation", "03.html")]
@@ -98,7 +111,9 @@ def test_figure_has_alt_and_caption(soup):
     assert image["alt"] == 'A "curve"'
     assert image["width"] == "400"
     assert base64.b64decode(image["src"].partition(",")[2]) == b"picture"
-    assert soup.figcaption.get_text().startswith("PSNR at")
+    assert soup.figcaption.get_text().strip().startswith("Figure 2.1. PSNR at")
+    links = {link.get_text(): link["href"] for link in soup.select("figcaption .links a")}
+    assert links == {"full size": "figures/curve.png", "data": "tables/psnr.csv"}
     assert soup.figcaption.math
 
 
@@ -114,9 +129,18 @@ def test_streams_and_code(soup):
     assert "secret" not in text
     assert soup.select_one("pre.output").get_text() == "100 % <done>"
     summaries = [tag.get_text(strip=True) for tag in soup.select("details > summary")]
-    assert summaries == ["Parameters", "Code, 2 lines"]
+    assert summaries == ["Code, 2 lines", "How to run this chapter", "Parameters"]
     assert not soup.select("details[open]")
     assert all(block.find_parent("details") for block in soup.select(".highlight"))
+
+
+def test_the_answer_follows_the_question(soup):
+    first, answer = soup.main("section", recursive=False)[:2]
+    assert first.h1
+    assert answer["aria-label"] == "Answer"
+    assert answer.get_text().split() == ["Answer.", "It", "holds."]
+    assert soup.main.get_text().count("It holds.") == 2  # and where the chapter comes to it
+    assert soup.main.find("details", class_="settings").find_next_sibling(class_="next")
 
 
 def test_table_marks_columns_of_numbers(soup):
