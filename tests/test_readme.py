@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 import yaml
 
+from docs import readme
 from fer_lib import config, evaluation
-from fer_lib.report import summary
 from fer_lib.run import chapters, cli
 
 README = (config.ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [*config.ROOT.glob("*.md"), *config.ROOT.glob("docs/*.md")]
-BLOCK = README.split(summary.START)[1].split(summary.END)[0]
+BLOCK = README.split(readme.START)[1].split(readme.END)[0]
 
 
 def test_results_are_those_of_the_committed_tables():
     run = re.search(r"Run `([\w-]+)`", BLOCK)[1]
-    assert summary.markdown(config.ROOT / "reports" / run) == BLOCK.lstrip("\n")
+    assert readme.markdown(config.ROOT / "reports" / run) == BLOCK.lstrip("\n")
 
 
 def test_it_is_read_in_five_minutes():

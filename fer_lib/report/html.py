@@ -1,6 +1,7 @@
 """Executed notebooks and the front page as HTML pages that load nothing: maths becomes
 MathML and the pictures of a chapter become data. `template/` has the look of both."""
 
+import base64
 import functools
 import re
 from html import escape
@@ -35,10 +36,22 @@ _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?
 
 def render(notebook: Path, page: Path, *, title: str, nav: list[tuple], banner: str) -> None:
     """Write an executed notebook as one HTML page. nav: (label, relative href) of every chapter in
-    reading order, this one included. banner: Markdown that stands above everything else. Raises
-    UserError for maths that cannot be converted; an older page then stays as it was."""
+    reading order, this one included. banner: Markdown that stands above everything else. Figures
+    that were lost or damaged since are written again. Raises UserError for maths that cannot be
+    converted; an older page then stays as it was."""
     book = nbformat.read(notebook, as_version=4)
     _write(book, page, embed=True, title=title, nav=nav, banner=banner)
+    _restore_figures(book, page.parent / "figures")
+
+
+def _restore_figures(book, folder: Path) -> None:
+    """What `Study.show` saved is in the notebook too."""
+    for output in (output for cell in book.cells for output in cell.get("outputs", ())):
+        if name := output.get("metadata", {}).get("image/png", {}).get("name"):
+            path, png = folder / f"{name}.png", base64.b64decode(output.data["image/png"])
+            if not path.exists() or path.read_bytes() != png:
+                with files.replacing(path) as temporary:
+                    temporary.write_bytes(png)
 
 
 def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: str) -> None:

@@ -8,6 +8,7 @@ raises its VERSION. `prepare` writes this down in work/RUN, where the Snakefile 
     asked/NN.json       what decides chapter NN; asked/report.json the same of the pages
     trainings/KEY.json  the recipe of a training
     made/NN.json        chapter NN was executed: digests of what was asked and of its tables
+    made/report.json    the pages were made: digests of all files of the report but the networks
     trained/KEY         the training has ended, here or where it was published
 """
 
@@ -56,11 +57,10 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
             (folder / "made" / f"{chapter.number}.json").unlink(missing_ok=True)
         (folder / "made" / f"{chapter.number}.page").unlink(missing_ok=True)
         titles[chapter.number] = f"{chapter.number} {chapter.title}"
-    template = {path.name: _digest(path) for path in sorted(TEMPLATE.iterdir())}
-    decides = {"report": report.VERSION, "template": template}
+    sources = [*sorted(TEMPLATE.iterdir()), ROOT / "docs" / "claims.md"]
+    decides = {"report": report.VERSION, "template": {path.name: _digest(path) for path in sources}}
     _write(folder / "asked" / "report.json", decides | _decides(settings, tuple(WINGS), data))
-    pages = ["index.html", "run.json", *(f"{chapter.name}.html" for chapter in CHAPTERS)]
-    if unmade or not all((REPORTS / run / page).exists() for page in pages):
+    if unmade or not _is_sealed(run):
         (folder / "made" / "report.json").unlink(missing_ok=True)
     return titles
 
@@ -87,9 +87,11 @@ def parameters(run: str) -> dict:
 
 def state(run: str, chapter: Chapter) -> dict[str, str]:
     """Digests, now, of what was asked of a chapter and of its tables; "" of what is not there."""
-    tables = [f"{name}.csv" for name in chapter.reads + chapter.writes]
+    paths = [REPORTS / run / "tables" / f"{name}.csv" for name in chapter.reads + chapter.writes]
+    if "viewer" in chapter.writes:  # its pictures; figures are kept in the executed notebook too
+        paths += sorted((REPORTS / run / "viewer").glob("[!.]*"))
     asked = _digest(WORK / run / "asked" / f"{chapter.number}.json")
-    return {"asked": asked} | {name: _digest(REPORTS / run / "tables" / name) for name in tables}
+    return {"asked": asked} | {path.name: _digest(path) for path in paths}
 
 
 def is_made(run: str, chapter: Chapter) -> bool:
@@ -104,6 +106,25 @@ def is_made(run: str, chapter: Chapter) -> bool:
 def mark(run: str, chapter: Chapter) -> None:
     """Tell the workflow that the chapter is made. What depends on it goes by the mark's content."""
     _write(WORK / run / "made" / f"{chapter.number}.json", state(run, chapter))
+
+
+def seal(run: str) -> None:
+    """Tell the workflow that the pages are made, and note how all files of the report came out."""
+    _write(WORK / run / "made" / "report.json", _report(run))
+
+
+def _is_sealed(run: str) -> bool:
+    """Whether all that was there when the pages were made is as it was."""
+    try:
+        return read(WORK / run / "made" / "report.json").items() <= _report(run).items()
+    except (OSError, ValueError, AttributeError):  # it is not there, or damaged
+        return False
+
+
+def _report(run: str) -> dict[str, str]:
+    folder = REPORTS / run
+    paths = [path for kind in ("[!.]*.*", "[!n]*/[!.]*") for path in sorted(folder.glob(kind))]
+    return {str(path.relative_to(folder)): _digest(path) for path in paths}
 
 
 def read(path: Path) -> dict:

@@ -5,7 +5,7 @@ import json
 from fer_lib import paper
 from fer_lib.config import REPORTS, WORK
 from fer_lib.report import article, html
-from fer_lib.run import chapters, provenance
+from fer_lib.run import asked, chapters, provenance
 from fer_lib.run.chapters import CHAPTERS
 from fer_lib.tools import files
 
@@ -26,3 +26,4 @@ def make(run: str, which: str) -> None:
         nav = [(*link, chapter.question) for link, chapter in zip(NAV, CHAPTERS, strict=True)]
         facts = article.facts(folder, record)
         html.index(folder / "index.html", title=title, nav=nav, article=facts, banner=banner)
+        asked.seal(run)

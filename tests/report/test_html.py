@@ -1,6 +1,7 @@
 """The pages are self-contained and accessible; a report is written whole or not at all."""
 
 import base64
+import os
 import re
 
 import nbformat
@@ -115,6 +116,18 @@ def test_figure_has_alt_and_caption(soup):
     links = {link.get_text(): link["href"] for link in soup.select("figcaption .links a")}
     assert links == {"full size": "figures/curve.png", "data": "tables/psnr.csv"}
     assert soup.figcaption.math
+
+
+@pytest.mark.parametrize("found", [None, b"", b"picture"], ids=["gone", "damaged", "whole"])
+def test_a_lost_or_damaged_figure_is_restored_from_the_notebook(tmp_path, found):
+    figure = tmp_path / "figures" / "curve.png"
+    figure.parent.mkdir()
+    if found is not None:
+        figure.write_bytes(found)
+        os.utime(figure, (0, 0))
+    render(tmp_path, CELLS)
+    assert figure.read_bytes() == b"picture"
+    assert (figure.stat().st_mtime == 0) == (found == b"picture")  # a whole one is left alone
 
 
 def test_maths_is_mathml(soup):

@@ -32,17 +32,18 @@ def run(tmp_path, monkeypatch) -> Path:
     tables.mkdir(parents=True)
     for chapter in CHAPTERS:
         chapter.source.write_text(f"the notebook {chapter.name}")
-        (tables.parent / f"{chapter.name}.html").touch()
+        (tables.parent / f"{chapter.name}.html").write_text(chapter.title)
         for name in chapter.writes:
             (tables / f"{name}.csv").write_text(name)
-    for name in ("index.html", "run.json"):
-        (tables.parent / name).touch()
+    for name in ("index.html", "run.json", "figures/losses.png", "viewer/1_0_clean.png"):
+        (tables.parent / name).parent.mkdir(exist_ok=True)
+        (tables.parent / name).write_text(name)
     prepare()
     for chapter in CHAPTERS:
         note = {"metadata": {"fer_lib": {"state": asked.state(RUN, chapter)}}}
         (tmp_path / "work" / RUN / f"{chapter.name}.ipynb").write_text(json.dumps(note))
         asked.mark(RUN, chapter)
-    (tmp_path / "work" / RUN / "made" / "report.json").touch()
+    asked.seal(RUN)
     return tmp_path / "work" / RUN
 
 
@@ -145,11 +146,29 @@ def test_a_table_that_comes_out_the_same_runs_nothing(run, tmp_path):
     assert left(run) == []
 
 
-@pytest.mark.parametrize("name", ["index.html", "run.json", f"{CHAPTERS[2].name}.html"])
-def test_a_missing_page_is_rendered_again(run, tmp_path, name):
-    (tmp_path / "reports" / RUN / name).unlink()
+@pytest.mark.parametrize("change", [None, "", "<html>cut"], ids=["gone", "empty", "other"])
+@pytest.mark.parametrize(
+    "name", ["index.html", "run.json", f"{CHAPTERS[2].name}.html", "figures/losses.png"]
+)
+def test_a_page_or_figure_that_is_gone_or_damaged_is_written_again(run, tmp_path, name, change):
+    path = tmp_path / "reports" / RUN / name
+    path.unlink() if change is None else path.write_text(change)
     prepare()
     assert left(run) == ["report"]
+
+
+def test_files_of_others_in_a_report_change_nothing(run, tmp_path):
+    (tmp_path / "reports" / RUN / "my notes.txt").write_text("mine")
+    (tmp_path / "reports" / RUN / "networks").mkdir()
+    (tmp_path / "reports" / RUN / "networks" / "mine.txt").write_text("mine")
+    prepare()
+    assert left(run) == []
+
+
+def test_a_picture_of_the_viewer_that_is_gone_runs_its_chapter(run, tmp_path):
+    (tmp_path / "reports" / RUN / "viewer" / "1_0_clean.png").unlink()
+    prepare()
+    assert left(run) == [c.number for c in CHAPTERS if "viewer" in c.writes]
 
 
 def test_pages_go_by_their_version(run, monkeypatch):

@@ -1,4 +1,4 @@
-"""The README's results, made from a run's tables: `python -m fer_lib.report.summary RUN`."""
+"""The README's results, made from a run's tables: `python docs/readme.py RUN`."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from fer_lib.config import REPORTS, ROOT
 from fer_lib.report import findings
 from fer_lib.tools import files
 
-START, END = "<!-- results: made by fer_lib.report.summary -->", "<!-- end of results -->"
+START, END = "<!-- results: made by docs/readme.py -->", "<!-- end of results -->"
 
 
 def markdown(folder: Path) -> str:

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
+from docs import readme
 from fer_lib import config, paper
-from fer_lib.report import findings, summary
+from fer_lib.report import findings
 
 
 def bullets(text: str) -> list[str]:
@@ -14,11 +15,11 @@ def bullets(text: str) -> list[str]:
 def other(write, name: str, **columns) -> str:
     """The README's text after columns of a table were replaced."""
     frame = findings.read(write(), name).assign(**columns)
-    return summary.markdown(write(**{name: frame}))
+    return readme.markdown(write(**{name: frame}))
 
 
 def test_it_says_what_ran(write):
-    text = summary.markdown(write())
+    text = readme.markdown(write())
     assert text.startswith(
         "Run `ferplus-cpu`: the paper's network at 0.125 of its width, 30 epochs"
     )
@@ -27,7 +28,7 @@ def test_it_says_what_ran(write):
 
 
 def test_the_three_answers_come_first_each_with_verdict_and_evidence(write):
-    effective, matters, table_one = bullets(summary.markdown(write()))[:3]
+    effective, matters, table_one = bullets(readme.markdown(write()))[:3]
     assert effective == (
         "- **Are autoencoders effective? Partly.** The network as the paper describes it is better"
         " than doing nothing in every case with noise, better than a plain Gaussian blur in no"
@@ -58,7 +59,7 @@ def test_a_value_of_the_papers_figures_that_is_another_leaves_table_one_undecide
 
 
 def test_main_claims_link_to_their_place_in_the_report(write):
-    claims = bullets(summary.markdown(write()))[3:]
+    claims = bullets(readme.markdown(write()))[3:]
     assert len(claims) == 8
     report = "reports/ferplus-cpu"
     assert claims[0] == f'- "claim 26": [holds]({report}/04_noise.html#verdicts)'
@@ -88,7 +89,7 @@ def test_the_papers_claims_can_be_read(monkeypatch, write):
 
 @pytest.mark.parametrize("dataset", ["orl", "mine"])
 def test_of_other_faces_it_says_nothing_about_the_paper(write, dataset):
-    text = summary.markdown(write(dataset))
+    text = readme.markdown(write(dataset))
     assert text.startswith(f"Run `{dataset}-cpu`")
     assert text.count("\n") == 1
 
@@ -101,7 +102,7 @@ def test_only_the_papers_data_goes_without_a_caveat():
 
 @pytest.mark.parametrize("name", ["verdicts", "ladder", "autoencoder"])
 def test_a_changed_table_is_noticed(write, name):
-    before = summary.markdown(write())
+    before = readme.markdown(write())
     column = {"verdicts": "difference"}.get(name, "ssim")
     values = findings.read(write(), name)[column] + 0.3
     assert other(write, name, **{column: values}) != before
@@ -116,5 +117,5 @@ def test_a_cell_that_reads_none_is_a_word(write):
 
 
 def test_insert_replaces_only_the_block():
-    text = f"before\n{summary.START}\nold\n{summary.END}\nafter\n"
-    assert summary.insert(text, "new\n") == text.replace("old", "new")
+    text = f"before\n{readme.START}\nold\n{readme.END}\nafter\n"
+    assert readme.insert(text, "new\n") == text.replace("old", "new")
