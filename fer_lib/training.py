@@ -81,11 +81,12 @@ def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = N
     path = weights.checkpoint(recipe.key)
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.parent / "lock"):
-        run = _Run(task, recipe, weights.digest(faces), start)
-        if path.exists():
-            run.restore(*weights.load(path))
+        run, whole = _Run(task, recipe, weights.digest(faces), start), False
+        if found := weights.newest(recipe.key):
+            *state, whole = found
+            run.restore(*state)
         with device.threads(recipe.training.threads):
-            _epochs(run, torch.tensor(faces), path)
+            _epochs(run, torch.tensor(faces), whole)
     return Trained(run.model.eval(), run.history, run.gradients, recipe.key)
 
 
@@ -101,10 +102,11 @@ def load(task: Task, path: Path) -> Trained:
     return Trained(model, facts["history"], facts["gradients"], facts["key"], elsewhere)
 
 
-def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
-    """Train the remaining epochs of `run`, with a checkpoint after each. Of all epochs the first
-    `gradient_epochs` also record the Euclidean norm of the gradient of each layer's weight."""
-    settings, done = run.settings, len(run.history)
+def _epochs(run: "_Run", faces: torch.Tensor, whole: bool) -> None:
+    """Train the remaining epochs of `run`, with a checkpoint after each. The one before is kept too
+    if it is `whole`. Of all epochs the first `gradient_epochs` also record the Euclidean norm of
+    the gradient of each layer's weight. Raises UserError for a loss that is no number."""
+    settings, done, path = run.settings, len(run.history), weights.checkpoint(run.recipe.key)
     if done == settings.epochs:
         return
     step, faces = run.step_function(), faces.to(run.device)
@@ -115,15 +117,21 @@ def _epochs(run: "_Run", faces: torch.Tensor, path: Path) -> None:
         for epoch in range(done + 1, settings.epochs + 1):
             start, total, norms = time.monotonic(), 0.0, []
             order = torch.randperm(len(faces), generator=run.generator)[:images]
-            for chosen in order.split(settings.batch_size):
+            for number, chosen in enumerate(order.split(settings.batch_size), 1):
                 loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
+                if not math.isfinite(loss):
+                    where = f"{run.recipe.key}: the loss of batch {number}, epoch {epoch}, is"
+                    raise UserError(f"{where} {loss}: take a lower learning rate or float32")
                 total += loss * len(chosen)  # the last batch may be smaller
                 if epoch <= settings.gradient_epochs:
                     gradients = [layer.weight.grad for _, layer in layers(run.model)]
                     norms.append(torch.stack(torch._foreach_norm(gradients)).tolist())
                 bar.advance(f"epoch {epoch}, loss {loss:.4f}")
             run.record(epoch, total / images, time.monotonic() - start, norms)
+            if whole:
+                path.replace(weights.previous(run.recipe.key))
             weights.save(path, run.tensors(), **run.facts())
+            whole = True
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:

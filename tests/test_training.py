@@ -190,6 +190,44 @@ def test_a_training_is_kept_under_its_recipes_key_and_says_what_it_is(pictures, 
     assert {path.name for path in file.parent.iterdir()} == {file.name, "lock"}
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: content[:-100], id="cut"),
+        pytest.param(lambda content: b"", id="empty"),
+        pytest.param(lambda content: content[:-9] + b"\x01" + content[-8:], id="one byte changed"),
+        pytest.param(None, id="gone"),
+    ],
+)
+def test_a_damaged_epoch_is_repeated_from_the_one_before(pictures, whole, work, capsys, damage):
+    fit(pictures, recipe())
+    file = checkpoint_file(work)
+    content = file.read_bytes()
+    file.unlink() if damage is None else file.write_bytes(damage(content))
+    with pytest.MonkeyPatch.context() as patch:  # also if that is interrupted
+        stop_after(patch, pipeline, "training_batch", 1)
+        with pytest.raises(KeyboardInterrupt):
+            fit(pictures, recipe())
+    assert_same(fit(pictures, recipe()), whole)
+    said = "damaged, delete it: " in capsys.readouterr().err
+    assert said == (damage is not None)
+    assert weights.finished(recipe().key)
+    assert [len(weights.header(p)["history"]) for p in sorted(file.parent.glob("*.s*"))] == [3, 2]
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_epoch(pictures, whole, work):
+    class Broken(training.Reconstruction):
+        def loss(self, network, batch, progress):
+            return super().loss(network, batch, progress) / (progress < 1 / 2)
+
+    broken = Broken(recipe().model, recipe().training.augmented)
+    where = f"{recipe().key}: the loss of batch 2, epoch 2, is inf"
+    for _ in range(2):  # it says the same again: the epoch before is kept
+        with pytest.raises(UserError, match=where):
+            training.fit(broken, pictures, recipe())
+        assert len(weights.header(checkpoint_file(work))["history"]) == 1
+
+
 def test_the_network_is_returned_in_eval_mode(whole):
     assert not whole.model.training
 

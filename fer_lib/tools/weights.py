@@ -24,37 +24,80 @@ def checkpoint(key: str) -> Path:
     return WORK / "models" / key / f"checkpoint{SUFFIX}"
 
 
+def previous(key: str) -> Path:
+    """Where the checkpoint of the epoch before lies."""
+    return checkpoint(key).with_stem("previous")
+
+
 def save(path: Path, tensors: dict, **facts) -> None:
-    """Write torch tensors and JSON-able facts to one file."""
+    """Write torch tensors, their checksum, and JSON-able facts to one file."""
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"facts": json.dumps(facts), "sha256": _checksum(tensors)}
     with files.replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"facts": json.dumps(facts)})
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load(path: Path) -> tuple[dict, dict]:
     """The tensors and facts of `save`. Raises UserError if the file is damaged."""
     from safetensors.torch import load_file
 
-    facts = header(path)
+    metadata = _metadata(path)
     with _reading(path):
-        return load_file(path), facts
+        tensors = load_file(path)
+        # The first published networks have no checksum.
+        if metadata.get("sha256") not in (None, _checksum(tensors)):
+            raise ValueError("its checksum is another")
+        return tensors, json.loads(metadata["facts"])
+
+
+def newest(key: str) -> tuple[dict, dict, bool] | None:
+    """Of the training `key` the tensors and facts of its checkpoint, and True; if that is damaged
+    or gone, those of the epoch before, and False. None if it has not begun. Raises UserError if all
+    is damaged."""
+    failed = None
+    for path in (checkpoint(key), previous(key)):
+        if path.exists():
+            try:
+                return *load(path), path == checkpoint(key)
+            except UserError as error:
+                failed = failed or error
+                print(f"note: {error}; trying the epoch before", file=sys.stderr)
+    if failed:
+        raise failed
+    return None
+
+
+def _checksum(tensors: dict) -> str:
+    from torch import uint8
+
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(tensors[name].reshape(-1).view(uint8).numpy())
+    return digest.hexdigest()
 
 
 def header(path: Path) -> dict:
     """The facts of a file; loads neither torch nor numpy. Raises UserError if it is damaged."""
+    with _reading(path):
+        return json.loads(_metadata(path)["facts"])
+
+
+def _metadata(path: Path) -> dict[str, str]:
     with _reading(path), path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > path.stat().st_size:
             raise ValueError("it is cut off")
-        return json.loads(json.loads(file.read(size))["__metadata__"]["facts"])
+        return json.loads(file.read(size))["__metadata__"]
 
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:  # safetensors raises its own and built-in errors alike
         why = getattr(error, "strerror", None) or error  # an OSError's own text has the whole path
         raise UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {why}") from None
@@ -71,9 +114,10 @@ def index() -> dict[str, Path]:
 
 
 def finished(key: str) -> bool:
-    """Whether the training `key` has ended in the work folder."""
-    path = checkpoint(key)
-    return path.exists() and is_finished(header(path))
+    """Whether the training `key` has ended in the work folder; a damaged one goes on."""
+    with contextlib.suppress(UserError):
+        return checkpoint(key).exists() and is_finished(header(checkpoint(key)))
+    return False
 
 
 def is_finished(facts: dict) -> bool:
