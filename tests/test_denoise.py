@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from docs import publish as publishing
 from fer_lib import config, denoise, evaluation, pipeline, training
 from fer_lib.audit import plan
 from fer_lib.config import ROOT, Recipe, UserError
@@ -53,7 +54,7 @@ def publish(pictures, work, trained, tmp_path, monkeypatch):
 
     def put(recipe: Recipe, name: str) -> training.Trained:
         last = learn(recipe)
-        path = weights.publish(last.key, tmp_path)
+        path = publishing.publish(last.key, tmp_path)
         path.rename(path.with_name(f"{name}.safetensors"))
         denoise.published.cache_clear()
         return last

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from docs.publish import publish
 from fer_lib import autoencoder, config, pipeline, training
 from fer_lib.config import ModelConfig, Part, Recipe, TrainConfig, UserError
 from fer_lib.tools import device, weights
@@ -591,7 +592,7 @@ def published(whole, whole_folder, work) -> Path:
     """The file of `whole` beside a report; the work folder is empty."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "WORK", whole_folder)
-        return weights.publish(whole.key, work / "reports" / "orl-smoke" / "networks")
+        return publish(whole.key, work / "reports" / "orl-smoke" / "networks")
 
 
 def rewrite(path: Path, **made_with) -> None:

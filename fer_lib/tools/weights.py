@@ -1,8 +1,7 @@
 """Networks in files: one safetensors file each, nothing pickled, replaced atomically.
 
-A training lives in the work folder under its recipe's key. Published weights lie beside a report,
-known by the key inside, not by the name of the file: `python -m fer_lib.tools.weights RUN KEY...`
-publishes finished trainings to reports/RUN/networks.
+A training lives in the work folder under its recipe's key. Published weights (docs/publish.py) lie
+beside a report, known by the key inside, not by the name of the file.
 """
 
 import contextlib
@@ -134,28 +133,3 @@ def nested(prefix: str, tensors: dict) -> dict:
 def digest(array) -> str:
     """SHA-256 of the values of a numpy array."""
     return hashlib.sha256(array.tobytes()).hexdigest()
-
-
-def publish(key: str, folder: Path) -> Path:
-    """Write the facts of the finished training `key`, and its weights, those of more than one
-    dimension in half precision, to a file in `folder`. Raises UserError if it has not finished."""
-    if not finished(key):
-        raise UserError(f"no finished training {key!r} in the work folder: name it, or let it end")
-    tensors, facts = load(checkpoint(key))
-    model = {k: v.half() if v.ndim > 1 else v for k, v in tensors.items() if k.startswith("model.")}
-    path = folder / f"{key}{SUFFIX}"
-    save(path, model, **facts)
-    return path
-
-
-def main() -> None:
-    run, *keys = sys.argv[1:]
-    try:
-        for key in keys:
-            print(publish(key, REPORTS / run / "networks").name)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from docs import publish
 from fer_lib import config
 from fer_lib.config import UserError
 from fer_lib.tools import weights
@@ -21,7 +22,8 @@ KEY = "cae-0123456789ab"
 def project(tmp_path, monkeypatch) -> Path:
     """A project of its own, with reports apart from it as $FER_REPORTS would have them."""
     monkeypatch.setattr(weights, "ROOT", tmp_path / "project")
-    monkeypatch.setattr(weights, "REPORTS", tmp_path / "reports")
+    for module in (weights, publish):
+        monkeypatch.setattr(module, "REPORTS", tmp_path / "reports")
     monkeypatch.setattr(weights, "WORK", tmp_path / "work")
     monkeypatch.delenv("FER_NETWORKS", raising=False)
     return tmp_path
@@ -211,12 +213,12 @@ def test_a_digest_is_of_the_values_in_their_order():
     assert weights.digest(np.asfortranarray(faces)) == weights.digest(faces)
 
 
-# Publishing
+# Publishing, by docs/publish.py
 
 
 def test_a_published_file_has_the_weights_in_half_precision_and_all_facts(project):
     begun()
-    path = weights.publish(KEY, project / "networks")
+    path = publish.publish(KEY, project / "networks")
     assert path == project / "networks" / f"{KEY}.safetensors"
     published, read = weights.load(path)
     assert read == facts()
@@ -231,25 +233,25 @@ def test_a_published_file_has_the_weights_in_half_precision_and_all_facts(projec
 
 def test_a_training_that_is_missing_or_not_finished_is_not_published(project):
     with pytest.raises(UserError, match=f"^no finished training '{KEY}' in the work"):
-        weights.publish(KEY, project / "networks")
+        publish.publish(KEY, project / "networks")
     begun(done=1)
     with pytest.raises(UserError, match=f"^no finished training '{KEY}' in the work"):
-        weights.publish(KEY, project / "networks")
+        publish.publish(KEY, project / "networks")
     assert not (project / "networks").exists()
 
 
 def test_trainings_are_published_from_the_command_line(project, monkeypatch, capsys):
     begun()
-    monkeypatch.setattr(sys, "argv", ["weights", "orl-quick", KEY])
-    weights.main()
+    monkeypatch.setattr(sys, "argv", ["publish", "orl-quick", KEY])
+    publish.main()
     assert capsys.readouterr().out == f"{KEY}.safetensors\n"
     assert weights.index()[KEY].parent == project / "reports" / "orl-quick" / "networks"
 
 
 def test_the_command_line_tells_a_mistake_in_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["weights", "orl-quick", "nothing"])
+    monkeypatch.setattr(sys, "argv", ["publish", "orl-quick", "nothing"])
     with pytest.raises(SystemExit) as end:
-        weights.main()
+        publish.main()
     assert end.value.code.startswith("error: no finished training 'nothing'")
     assert "\n" not in end.value.code
     assert not capsys.readouterr().out
