@@ -27,8 +27,8 @@ class UserError(ValueError):
 
 def one_of(what: str, value: str, known) -> None:
     """Raise UserError, which lists `known`, unless `value` is one of them."""
-    if value not in known:
-        raise UserError(f"unknown {what} {value!r}: choose one of {', '.join(known)}")
+    if value not in [*known]:
+        raise UserError(f"unknown {what} {value!r:.60}: choose one of {', '.join(known)}")
 
 
 # Never change a default below, or what it does: the keys of trainings leave it out (see `Recipe`).
@@ -260,8 +260,8 @@ def load(profile: str, seed: int = 0, seeds: int = 0) -> Config:
     """The settings of a profile; seeds: trainings of each network, 0 for the profile's number.
     Raises UserError for an unknown profile, listing the known ones, or for a negative number."""
     one_of("profile", profile, PROFILES)
-    if seed < 0 or seeds < 0:
-        raise UserError(f"seed {seed}, seeds {seeds}: give whole numbers from 0 up")
+    if not all(isinstance(number, int) and number >= 0 for number in (seed, seeds)):
+        raise UserError(f"seed {seed!r:.30}, seeds {seeds!r:.30}: give whole numbers from 0 up")
     settings = PROFILES[profile]
     return replace(settings, seed=seed, seeds=seeds or settings.seeds)
 

@@ -74,7 +74,6 @@ def train():
 
 def publish():
     from docs.publish import publish
-
     from fer_lib.config import REPORTS
     from fer_lib.study import open_study
 

@@ -28,11 +28,12 @@ def find(path: str | None = None) -> tuple[Path | None, Path]:
 
 
 def _source(path: str) -> Path:
-    with contextlib.suppress(OSError, RuntimeError, ValueError):  # also of ~nobody, of a NUL in it
+    # Also of ~nobody, of a NUL in it, of what is no text.
+    with contextlib.suppress(OSError, RuntimeError, TypeError, ValueError):
         source = Path(path).expanduser().resolve(strict=True)
         if source.is_dir() or source.is_file():
             return source
-    raise UserError(f"no data at {path!r}: give a zip or a folder, or leave --data away")
+    raise UserError(f"no data at {path!r:.200}: give a zip or a folder, or leave --data away")
 
 
 def _state(source: Path) -> list:

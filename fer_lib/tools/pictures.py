@@ -68,7 +68,7 @@ def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
                 picture = picture.convert("RGBA")
             else:
                 picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"cannot read {path!r}: {_why(path, error)}") from None
     if notes:
         print(f"note: {path}: {'; '.join(notes)}", file=sys.stderr)

@@ -407,7 +407,7 @@ def test_bad_tables(tmp_path, work, forms, case, write):
     "path", ["/no/such/place", "~nobody-at-all/x", "a\0b", "x" * 5000, "two\nlines", os.devnull]
 )
 def test_a_path_without_data(work, path):
-    assert repr(path) in fails(path, work, "no data at")
+    assert repr(path)[:200] in fails(path, work, "no data at")
 
 
 def test_an_empty_folder(tmp_path, work):
