@@ -8,6 +8,7 @@ import pandas as pd
 from fer_lib import stats
 from fer_lib.audit import plan, procedure
 from fer_lib.audit.ablation import VANISHED, input_share
+from fer_lib.audit.answer import words
 from fer_lib.config import NETWORKS
 from fer_lib.study import Study
 
@@ -81,19 +82,9 @@ def like_figure_5(losses: np.ndarray, constant: float) -> bool:
 
 def answer(table: pd.DataFrame) -> str:
     """The finding on figure 5, as Markdown. table: `summarise`, the network as run first."""
-    whole, sigmoid = table.iloc[0], table[table["output"] == "sigmoid"].set_index("label")
+    sigmoid = table[table["output"] == "sigmoid"]
     without = sigmoid[~sigmoid["additions"]]
-    same = without[without["flat"] > 0]
-    said = f"reproduced by: {'; '.join(same.index)}" if len(same) else "not reproduced"
-    learn = "; ".join(f"{row.Index}: {row.verdict}" for row in sigmoid.itertuples())
-    falls = whole["input_share"] / table.set_index("label")["input_share"].iloc[1:]
-    vanished = table.iloc[1:][(falls >= VANISHED).to_numpy()]
-    small = falls.map("{:.2g}".format)
-    return (
-        f"**Figure 5 is {said}.** Its steep drop and flat line are those of {same['flat'].sum()} of"
-        f" {without['trainings'].sum()} trainings without additions. Which networks learn: {learn}."
-        " How many times smaller the gradient at the input is, relative to that at the output, than"
-        f" with the blocks (first epoch; {VANISHED} counts as vanished):"
-        f" {'; '.join(small.index + ': ' + small)}. Of {len(vanished)} networks whose gradients"
-        f" vanish, {(vanished['verdict'] == LEARNS).sum()} learn all the same."
-    )
+    others = table.iloc[1:].assign(fall=table["input_share"].iloc[0] / table["input_share"])
+    facts = {"sigmoid": sigmoid, "without": without, "same": without[without["flat"] > 0]}
+    facts |= {"others": others, "vanished": others[others["fall"] >= VANISHED]}
+    return words("first_network.j2", **facts, vanishes=VANISHED, learns=LEARNS)
