@@ -1,0 +1,374 @@
+"""The laboratory computes in JavaScript what the library does: noise, filters, SSIM, networks."""
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.ndimage
+import torch
+import websocket
+from bs4 import BeautifulSoup
+
+from fer_lib import autoencoder, config, data, denoise, evaluation, metrics, pipeline, training
+from fer_lib.methods import lessons, networks, table, viewer
+from fer_lib.noise import PROTOCOLS
+from fer_lib.report import laboratory
+from fer_lib.tools import weights
+
+SCRIPT = Path(laboratory.__file__).parent / "template" / "laboratory.js"
+NODE = shutil.which("node")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CAMERA = PROTOCOLS["camera noise"]
+needs_node = pytest.mark.skipif(not NODE, reason="node is not installed")
+
+
+def node(folder, code: str, **given):
+    """What `code` returns in node, with laboratory.js as L, and `given` as variables."""
+    (folder / "data.json").write_text(json.dumps(given))
+    (folder / "main.js").write_text(
+        f"const L = require({json.dumps(str(SCRIPT))});\n"
+        "const data = JSON.parse(require('fs').readFileSync(process.argv[2]));\n"
+        "const floats = list => list.map(one => Float32Array.from(one));\n"
+        f"const run = ({{{', '.join(given)}}}) => {{ {code} }};\n"
+        "const plain = (_, v) => ArrayBuffer.isView(v) ? [...v] : v;\n"
+        "console.log(JSON.stringify(run(data), plain));\n"
+    )
+    command = [NODE, str(folder / "main.js"), str(folder / "data.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert not done.stderr
+    return json.loads(done.stdout)
+
+
+def flat(images: torch.Tensor) -> list[list[float]]:
+    return images.reshape(len(images), -1).tolist()
+
+
+@pytest.fixture(scope="module")
+def clean(pictures) -> torch.Tensor:
+    return pipeline.to_unit(torch.tensor(pictures[:20]))
+
+
+@pytest.fixture(scope="module")
+def noisy(clean) -> torch.Tensor:
+    levels = (0.0, 0.15, 0.3, 0.5, 0.8)
+    some = [CAMERA.corrupt(one[None], levels[i % 5], [i], 1) for i, one in enumerate(clean)]
+    return torch.cat(some)
+
+
+def paper_network(width: float) -> autoencoder.CAE:
+    """The paper's network, not trained, with batch norms that do something and weights that carry
+    a picture through to the output."""
+    model = autoencoder.build(config.ModelConfig(width=width), 1)
+    random = torch.Generator().manual_seed(2)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for values in (module.running_mean, module.running_var, module.weight.data):
+                values.copy_(torch.rand(values.shape, generator=random) + 0.5)
+            module.bias.data.fill_(0.5)
+        elif isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            module.weight.data *= 2.5
+    return model.eval()
+
+
+def published_cae() -> autoencoder.CAE:
+    for path in weights.index().values():
+        recipe = weights.header(path)["recipe"]
+        if recipe["network"] == "cae" and recipe["task"] == "reconstruction":
+            model = config.ModelConfig(**recipe["model"])
+            return training.load(training.Reconstruction(model, False), path).model
+    pytest.skip("the paper's network is not published here")
+
+
+def published_compact() -> torch.nn.Module:
+    try:
+        return denoise.published("compact")
+    except config.UserError as error:
+        pytest.skip(str(error))
+
+
+FORWARD = (
+    "const net = new L.Network(record, plain); return floats(noisy).map(x => L[name](net, x));"
+)
+
+
+@needs_node
+def test_compact_in_floats_is_denoise(noisy, tmp_path):
+    record = laboratory.record(published_compact(), floats=True)
+    given = {"record": record, "noisy": flat(noisy), "plain": False, "name": "denoise"}
+    wanted = flat(denoise.denoise(noisy[:, 0], "compact"))
+    np.testing.assert_allclose(node(tmp_path, FORWARD, **given), wanted, atol=1e-5)
+
+
+@needs_node
+@pytest.mark.parametrize("width", [1 / 16, 3 / 32, "published"])
+def test_the_papers_network_in_floats_is_that_of_camera_noise(noisy, tmp_path, width):
+    model = published_cae() if width == "published" else paper_network(width)
+    wanted = flat(evaluation.network(model)(noisy, CAMERA, 0))
+    assert np.std(wanted, axis=1).min() > 0.001
+    assert np.std(wanted, axis=0).max() > 0.001
+    given = {"record": laboratory.record(model, floats=True), "noisy": flat(noisy)}
+    result = node(tmp_path, FORWARD, plain=False, name="autoencoder", **given)
+    np.testing.assert_allclose(result, wanted, atol=1e-5)
+
+
+@needs_node
+def test_without_vectors_the_networks_are_the_same(noisy, tmp_path):
+    compact = networks.build("compact-small", 3).eval()
+    wanted = flat(evaluation.network(compact)(noisy[:2], table.GRAY, 0))
+    given = {"record": laboratory.record(compact, floats=True), "noisy": flat(noisy[:2])}
+    result = node(tmp_path, FORWARD, plain=True, name="compact", **given)
+    np.testing.assert_allclose(result, wanted, atol=1e-5)
+    other = paper_network(1 / 16)
+    wanted = flat(evaluation.network(other)(noisy[:2], CAMERA, 0))
+    given["record"] = laboratory.record(other, floats=True)
+    result = node(tmp_path, FORWARD, plain=True, name="autoencoder", **given)
+    np.testing.assert_allclose(result, wanted, atol=1e-5)
+
+
+@needs_node
+def test_ssim_is_that_of_the_tables(clean, noisy, tmp_path):
+    code = "const c = floats(clean); return floats(noisy).map((x, i) => L.ssim(x, c[i]));"
+    result = node(tmp_path, code, clean=flat(clean), noisy=flat(noisy))
+    wanted = metrics.ssim(noisy, clean, 1.0).tolist()
+    assert min(wanted) < 0.5
+    np.testing.assert_allclose(result, wanted, atol=1e-5)
+
+
+@needs_node
+def test_filters_are_those_of_scipy(clean, noisy, tmp_path):
+    code = """const [x] = floats([noisy[3]]), [c] = floats([clean[3]]);
+    const best = [L.best(L.blur, L.SIGMAS, x, c), L.best(L.median, L.SIZES, x, c)];
+    return {blur: L.SIGMAS.map(s => L.blur(x, s)), median: L.SIZES.map(s => L.median(x, s)),
+            sigmas: L.SIGMAS, sizes: L.SIZES, best: best.map(({strength}) => strength)};"""
+    result = node(tmp_path, code, clean=flat(clean), noisy=flat(noisy))
+    image, reference = noisy[3, 0].numpy().astype(float), clean[3:4]
+    for name, strengths, function, best in (
+        ("blur", "sigmas", scipy.ndimage.gaussian_filter, result["best"][0]),
+        ("median", "sizes", scipy.ndimage.median_filter, result["best"][1]),
+    ):
+        wanted = np.stack([function(image, strength) for strength in result[strengths]])
+        ours = np.reshape(result[name], wanted.shape)
+        np.testing.assert_allclose(ours, wanted, atol=1e-6)
+        outputs = torch.tensor(wanted).unsqueeze(1)
+        scores = metrics.ssim(outputs, reference.expand_as(outputs), 1.0)
+        assert best == result[strengths][scores.argmax()]
+
+
+@needs_node
+def test_noise_is_what_it_says_and_grows_with_its_level(tmp_path):
+    code = """const gray = new Float32Array(48 * 48).fill(0.5), noise = {};
+    for (const [name, levels] of Object.entries(asked))
+      noise[name] = levels.map(level => L.corrupt(gray, name, level, 1));
+    const [again, other] = [1, 2].map(seed => L.corrupt(gray, "gaussian", 0.1, seed));
+    return {...noise, again, other};"""
+    asked = {
+        "gaussian": (0, 0.1),
+        "speckle": (0, 0.2),
+        "poisson": (100, 25),
+        "salt-and-pepper": (0, 0.1, 0.4),
+    }
+    result = node(tmp_path, code, asked=asked)
+    noise = {name: np.array(value) for name, value in result.items()}
+    for name, deviations in {
+        "gaussian": (0, 0.1),
+        "speckle": (0, 0.1),
+        "poisson": (0.005**0.5, 0.02**0.5),
+    }.items():
+        for values, deviation in zip(noise[name], deviations, strict=True):
+            assert values.std() == pytest.approx(deviation, rel=0.05)
+            assert values.mean() == pytest.approx(0.5, abs=0.01)
+    none, few, many = noise["salt-and-pepper"] != 0.5
+    assert not none.any()
+    assert few.mean() == pytest.approx(0.1, abs=0.02)
+    assert many.mean() == pytest.approx(0.4, abs=0.03)
+    assert many[few].all()
+    assert np.array_equal(noise["again"], noise["gaussian"][1])
+    independent = np.corrcoef(noise["again"], noise["other"])[0, 1]
+    assert abs(independent) < 0.1
+
+
+@needs_node
+def test_a_readers_picture_becomes_the_mean_gray_of_its_squares(tmp_path):
+    rgba = np.random.default_rng(1).integers(0, 256, (144, 144, 4))
+    result = node(tmp_path, "return L.shrink(rgba, 144);", rgba=rgba.ravel().tolist())
+    gray = rgba[:, :, :3] @ (0.299, 0.587, 0.114) / 255
+    wanted = gray.reshape(48, 3, 48, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(np.reshape(result, (48, 48)), wanted, atol=1e-5)
+
+
+def write(folder, monkeypatch, pictures, cae, compact, ids=range(24)):
+    """The page of a made study, and what of it is in HTML."""
+    monkeypatch.setattr(lessons, "train", lambda study, recipe: SimpleNamespace(model=compact))
+    study = SimpleNamespace(
+        settings=config.load("cpu"),
+        faces=SimpleNamespace(name="ferplus", checksum="5afe"),
+        side=lambda name: {"test": (pictures, pd.DataFrame({"id": list(ids)}))}[name],
+        trained=lambda network, seed: SimpleNamespace(model={"cae": cae}[network]),
+    )
+    nav = [("06 References", "06_references.html")]
+    page = folder / "laboratory.html"
+    laboratory.write(study, page, title="Try it <yourself>", nav=nav, banner="")
+    return page, BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch, pictures):
+    models = paper_network(1 / 32), networks.build("compact-small", 3)
+    return write(tmp_path, monkeypatch, pictures, *models)[1]
+
+
+def test_the_page_loads_nothing_and_forbids_it(small):
+    assert not small.select("script[src], iframe, link[rel=stylesheet]")
+    assert all(tag["href"] == "data:," for tag in small("link"))
+    (rule,) = small.select("meta[http-equiv=Content-Security-Policy]")
+    allowed = dict(part.split(" ", 1) for part in rule["content"].split("; "))
+    assert allowed["default-src"] == "'none'"
+    assert "connect-src" not in allowed
+    assert "nothing is sent" in small.select_one(".lead").get_text()
+    assert "JavaScript" in small.noscript.get_text()
+    assert SCRIPT.read_text(encoding="utf-8").strip() in small.select_one("#compute").string
+
+
+def test_every_control_has_a_label_and_every_heading_its_place(small):
+    form = small.select_one("form.lab")
+    assert form.has_attr("hidden")
+    for control in form("input"):
+        assert control.find_parent("label").get_text(strip=True) or control["type"] == "range"
+    assert all(group.legend.get_text() for group in form("fieldset"))
+    assert len(form.select("canvas[role=img][aria-label]")) == 6
+    assert [head.name for head in small(["h1", "h2", "h3"])] == ["h1", "h2", "h2"]
+    assert small.title.string == "Try it <yourself>"
+
+
+def test_pictures_are_the_named_ones_or_some_of_the_test_faces(tmp_path, monkeypatch, pictures):
+    models = paper_network(1 / 32), networks.build("compact-small", 3)
+
+    def shown(ids):
+        soup = write(tmp_path, monkeypatch, pictures, *models, ids)[1]
+        texts = json.loads(soup.select_one("#data").string)["pictures"]
+        return [np.frombuffer(base64.b64decode(text), np.uint8) for text in texts]
+
+    named = list(viewer.LABORATORY)
+    chosen = shown([*range(24 - len(named)), *named])
+    assert np.array_equal(chosen[1:], pictures[-len(named) :].reshape(len(named), -1))
+    others = shown(range(24))
+    assert len(others) == len(chosen) == 12
+    assert np.array_equal(others[0], chosen[0])  # the astronaut
+    assert 60 < others[0].mean() < 200
+
+
+def test_a_network_too_large_for_a_page_is_left_out(tmp_path, monkeypatch, pictures):
+    monkeypatch.setattr(laboratory, "MOST", 1_000_000)
+    models = paper_network(1 / 8), networks.build("compact-small", 3)
+    soup = write(tmp_path, monkeypatch, pictures, *models)[1]
+    assert list(json.loads(soup.select_one("#data").string)["networks"]) == ["compact"]
+    assert "too large for a page" in soup.select_one("[data-method=cae]").get_text()
+    assert "3.8 million weights" in soup.main.get_text()
+
+
+class Browser:
+    """Chromium, headless, as far as these tests need its debugging protocol."""
+
+    def __init__(self, profile):
+        quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
+        quiet += ["headless", "no-sandbox", "disable-component-update", "disable-sync"]
+        options = [f"--{name}" for name in (*quiet, "remote-debugging-port=0")]
+        command = [CHROMIUM, *options, f"--user-data-dir={profile}", "about:blank"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        line = next(line for line in self.process.stderr if "DevTools listening" in line)
+        self.socket = websocket.create_connection(
+            line.split()[-1], suppress_origin=True, timeout=60
+        )
+        self.number, self.events, self.session = 0, [], None
+        (page,) = [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
+        given = {"targetId": page["targetId"], "flatten": True}
+        self.session = self.call("Target.attachToTarget", **given)["sessionId"]
+        for domain in ("Network", "Runtime", "Log", "Page"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method, **params):
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": params}
+        message |= {"sessionId": self.session} if self.session else {}
+        self.socket.send(json.dumps(message))
+        while (answer := json.loads(self.socket.recv())).get("id") != self.number:
+            self.events.append(answer)
+        return answer["result"]
+
+    def evaluate(self, code):
+        given = {"expression": code, "returnByValue": True, "awaitPromise": True}
+        answer = self.call("Runtime.evaluate", **given)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait(self, code, seconds=40):
+        end = time.monotonic() + seconds
+        while not self.evaluate(code):
+            assert time.monotonic() < end, code
+            time.sleep(0.05)
+
+    def close(self):
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stderr.close()
+
+
+READY = "document.querySelector('.lab')?.dataset.state === 'ready'"
+COST = """(networks => noisy.map((x, i) => [["compact", denoise], ["cae", autoencoder]].map(
+  ([name, run]) => ssim(run(networks[name], Float32Array.from(x)), Float32Array.from(clean[i])))
+))(unpack(records.networks))"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+def test_in_a_browser_from_a_file(tmp_path, monkeypatch, pictures, work):
+    """The published networks in 8 bits cost no more than the page says; it asks for nothing."""
+    cae, compact = published_cae(), published_compact()
+    page, _ = write(tmp_path, monkeypatch, pictures, cae, compact)
+    assert page.stat().st_size <= 8_000_000
+    clean = pipeline.to_unit(torch.tensor(data.load().images[::20][:20]))  # ORL
+    noisy = CAMERA.corrupt(clean, 0.3, range(20), 1)
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.call("Page.navigate", url=page.as_uri())
+        browser.wait(READY)
+        first = browser.evaluate("document.querySelector('.told').textContent")
+        assert "SSIM" in first
+        browser.evaluate(f"var noisy = {flat(noisy)}, clean = {flat(clean)}")
+        ours = np.array(browser.evaluate(COST))
+        outputs = (
+            denoise.denoise(noisy, "compact", axes="HW"),
+            evaluation.network(cae)(noisy, CAMERA, 0),
+        )
+        wanted = np.stack([metrics.ssim(output, clean, 1.0) for output in outputs], axis=1)
+        assert np.abs((ours - wanted).mean(axis=0)).max() <= 0.0005
+        assert np.abs(ours - wanted).max() <= 0.005
+
+        # By keyboard: the slider, from the keys alone.
+        browser.evaluate("delete form.dataset.state, slider.focus()")
+        for kind in ("keyDown", "keyUp"):
+            browser.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight")
+        browser.call("Input.dispatchKeyEvent", type="keyDown", windowsVirtualKeyCode=39)
+        browser.wait(READY)
+        assert browser.evaluate("document.querySelector('.told').textContent") != first
+
+        for width in (390, 1280):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            browser.call("Emulation.setDeviceMetricsOverride", **size)
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        browser.close()
+    sent = [
+        e["params"]["request"]["url"] for e in browser.events if "requestWillBeSent" in e["method"]
+    ]
+    assert all(url.startswith(("file://", "blob:")) for url in sent)
+    said = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+    assert not [event for event in browser.events if event.get("method") in said]
