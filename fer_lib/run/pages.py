@@ -4,9 +4,10 @@ import json
 
 from fer_lib import paper
 from fer_lib.config import REPORTS, WORK
-from fer_lib.report import article, html
+from fer_lib.report import article, html, laboratory
 from fer_lib.run import asked, chapters, provenance
 from fer_lib.run.chapters import CHAPTERS
+from fer_lib.study import open_study
 from fer_lib.tools import files
 
 NAV = [(f"{c.number} {c.title}", f"{c.name}.html") for c in CHAPTERS]
@@ -22,8 +23,10 @@ def make(run: str, which: str) -> None:
     if which == "report":
         record = provenance.record(run)
         files.write_text(folder / "run.json", json.dumps(record, indent=1) + "\n")
+        study, page = open_study(**asked.parameters(run)), folder / "laboratory.html"
+        laboratory.write(study, page, title=f"Try it yourself · {run}", nav=NAV, banner=banner)
         title = f"Removing noise from faces with autoencoders · {run}"
         nav = [(*link, chapter.question) for link, chapter in zip(NAV, CHAPTERS, strict=True)]
-        facts = article.facts(folder, record)
+        facts = article.facts(folder, record) | {"laboratory": page.name}
         html.index(folder / "index.html", title=title, nav=nav, article=facts, banner=banner)
         asked.seal(run)
