@@ -95,11 +95,9 @@ def build(config: ModelConfig, seed: int) -> CAE:
 
 
 def describe(config: ModelConfig, size: int = 96) -> list[dict]:
-    """The layer table: one row per layer with weights, in order of execution.
-
-    `output` is channels x height x width; `macs` are the multiply-accumulate operations (2 FLOPs
-    each) of one image, 0 for batch norms, which can be folded. Width 1 needs no memory either.
-    """
+    """The layer table: one row per layer with weights, in order of execution. `output` is channels
+    x height x width; `macs` are the multiply-accumulate operations (2 FLOPs each) of one image, 0
+    for batch norms, which can be folded. Width 1 needs no memory either."""
     with torch.device("meta"):
         model = CAE(config).eval()
         image = torch.empty(1, 3, size, size)

@@ -168,11 +168,9 @@ def with_intervals(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFra
 def gain_by_group(
     scores: pd.DataFrame, groups: pd.Series, *, protocol: str, method: str = "cae"
 ) -> pd.DataFrame:
-    """The gain in SSIM of a method over the noisy input for each group of images.
-
-    groups: the group's name for each image id, "" for none. Returns emotion (the group), level, n
-    and the gain with its interval, nan in a group of fewer than FEW images, for levels above 0.
-    """
+    """The gain in SSIM of a method over the noisy input for each group of images. groups: the name
+    for each image id, "" for none. Returns emotion (the group), level, n and the gain with its
+    interval, nan in a group of fewer than FEW images, for levels above 0."""
     rows, scores = [], scores.assign(group=scores["id"].map(groups))
     scores = scores[(scores["protocol"] == protocol) & (scores["level"] > 0)]
     for (level, name), group in scores[scores["group"] != ""].groupby(["level", "group"]):

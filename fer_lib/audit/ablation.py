@@ -14,11 +14,9 @@ VANISHED = 10
 def decide(
     scores: pd.DataFrame, history: pd.DataFrame, gradients: pd.DataFrame, constant: float
 ) -> pd.DataFrame:
-    """Apply the criteria of chapter 3. Returns a table: quantity, value, lo, hi, verdict.
-
-    scores: of both `VARIANTS` on clean test faces, as `evaluation.score` returns them. history,
-    gradients: of their trainings. constant: the training loss of the best constant image.
-    """
+    """The criteria of chapter 3: a table of quantity, value, lo, hi, verdict. scores: of both
+    `VARIANTS` on clean test faces, by `evaluation.score`. history, gradients: of their trainings.
+    constant: the training loss of the best constant image."""
     complete, plain = VARIANTS
     gap = stats.difference(*(matrix(scores, "mse", method=name) for name in (plain, complete)))
     helps = stats.verdict(gap, "residuals improve the result", "residuals harm the result")

@@ -38,11 +38,9 @@ def readings(table: pd.DataFrame) -> Figure:
 
 
 def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Figure:
-    """Training losses, one colour per label and one line per seed, with the paper's printed curves.
-
+    """Training losses, a colour a label and a line a seed, with the paper's printed curves.
     history: label, seed, epoch, train_loss. bounds: the losses "floor", the lowest for a sigmoid,
-    and optionally "constant", of the best constant image. printed: by label, one loss per epoch.
-    """
+    and optionally "constant", of the best constant image. printed: by label, one loss per epoch."""
     figure, axis = plt.subplots(figsize=(8, 4.4), layout="constrained")
     for (label, rows), colour in zip(history.groupby("label", sort=False), NETWORKS, strict=False):
         for number, (_, run) in enumerate(rows.groupby("seed")):
@@ -62,9 +60,8 @@ def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Fi
 
 
 def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
-    """Our tables I and II beside the paper's, with single images behind the means of table I.
-    table: label and the columns of `procedure.summarise`. scores: `procedure.score`, first label.
-    """
+    """Our tables I and II beside the paper's, single images behind the means of table I. table:
+    label and the columns of `procedure.summarise`. scores: `procedure.score`, first label."""
     figure, axes = panels(2, 2, 4.6, sharey=False)
     single = dict(tuple(scores.groupby("level")["ssim"]))
     violins = axes[0].violinplot([*single.values()], [*single], widths=0.09, showextrema=False)

@@ -22,9 +22,9 @@ _WORDS = {"as-run": "as run", "early": "the first network"} | {
 class Arm:
     """A network of `config.NETWORKS` and how it is trained.
 
-    width, epochs, learning_rate: None for the profile's. trainings: their number; seeds count up
-    from the run's seed. augmented: with flips and rotations, as in the authors' later commit
-    44c4a8a3; their "Final Code" (2eefa1ee) has none.
+    width, epochs, learning_rate: None for the profile's. trainings: seeds count up from the run's.
+    augmented: with flips and rotations, as the authors' later commit 44c4a8a3; their "Final Code"
+    (2eefa1ee) has none.
     """
 
     network: str

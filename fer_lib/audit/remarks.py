@@ -59,10 +59,8 @@ def verdicts(
     table: pd.DataFrame, figures: pd.DataFrame, mixed: pd.DataFrame, matched: pd.DataFrame
 ) -> pd.DataFrame:
     """One row per remark and source: claim (docs/claims.md), remark, verdict, evidence, source.
-
     table: of `looks`. figures: docs/paper_figures.csv. mixed, matched: `procedure.score` of one
-    network, with images compared in mixed ranges and in the same range.
-    """
+    network, with images compared in mixed ranges and in the same range."""
     both = ((table, OURS), (figures, THEIRS))
     rows = [(*f(t), source) for f in (_brighter, _untouched, _revealed) for t, source in both]
     rows += [(*_spots(table), OURS), (*_negative(mixed, matched), OURS)]

@@ -60,11 +60,8 @@ def inverse(y: np.ndarray, level: float, table: np.ndarray = TABLE) -> np.ndarra
 
 
 def correct(images: torch.Tensor, level: float) -> torch.Tensor:
-    """Denoised images (N, C, H, W), taken as clamped means, to the clean values behind them.
-
-    level: of the noise that was clamped, on the scale of [0, 1]. Returns float32 in [0, 1]. Level
-    0 was not clamped: the images as they are.
-    """
+    """Denoised images (N, C, H, W), taken as clamped means, to the clean values behind them,
+    float32 in [0, 1]. level: of the noise that was clamped; 0 leaves the images as they are."""
     if level == 0:
         return images
     return torch.from_numpy(inverse(images.numpy(), level)).float()

@@ -18,11 +18,9 @@ NATIVE = PROTOCOLS["camera noise"]
 
 
 def flops(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) -> int:
-    """Floating-point operations of matrix products and convolutions for one image (1, 1, H, W).
-
-    One multiplication with one addition counts 2. 0 for what does without either: what runs outside
-    torch, or adds and compares only, is not counted.
-    """
+    """Floating-point operations of matrix products and convolutions for one image (1, 1, H, W): 2
+    for a multiplication with an addition. What runs outside torch, or adds and compares only, is
+    not counted."""
     with FlopCounterMode(display=False) as counter:
         denoise(noisy)
     return counter.get_total_flops()
@@ -36,11 +34,8 @@ def milliseconds(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.T
 
 
 def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -> pd.DataFrame:
-    """What each method needs for one noisy image (1, 1, H, W) of a level.
-
-    Returns method, label, learns, told, parameters, flops (empty where nothing is counted) and
-    milliseconds on one core.
-    """
+    """What each method needs for one noisy image (1, 1, H, W) of a level: method, label, learns,
+    told, parameters, flops (empty where nothing is counted) and milliseconds on one core."""
     rows = []
     for name, reference in references.items():
         denoise = functools.partial(reference.method, protocol=NATIVE, level=level)
@@ -52,13 +47,10 @@ def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -
 
 
 def budgets(study: Study) -> pd.DataFrame:
-    """What the trainings with noise took, one row a network.
-
-    Returns network (its label), trainings (their number), and of the first of them the images seen,
-    how many of them different, the arithmetic of their forward passes (see `flops`), minutes where
-    it was trained, the last epoch's loss, and by which share that fell in the last fifth of the
-    epochs since the learning rate last rose.
-    """
+    """What the trainings with noise took, one row a network: its label, the number of trainings,
+    and of the first of them the images seen, how many of them different, the arithmetic of their
+    forward passes (see `flops`), minutes where it was trained, the last epoch's loss, and by which
+    share that fell in the last fifth of the epochs since the learning rate last rose."""
     plan, rows = plans.PLANS[study.settings.profile], []
     for name, schedule in plan.named.items():
         recipe = plans.recipe(schedule, study.settings, study.faces.checksum)

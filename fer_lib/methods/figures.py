@@ -10,11 +10,8 @@ from fer_lib.tools.plots import legend, line, panels
 
 def quality_and_cost(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     """SSIM against time for an image, a panel a level; a line joins the methods that no faster one
-    surpasses.
-
-    table: method, level, ssim, milliseconds. labels: of the methods that are named, in their order;
-    the others are gray.
-    """
+    surpasses. table: method, level, ssim, milliseconds. labels: of the methods that are named, in
+    their order; the others are gray."""
     levels = sorted(table["level"].unique())
     figure, axes = panels(len(levels), len(levels), height=3.8)
     for axis, level in zip(axes, levels, strict=True):
@@ -32,11 +29,8 @@ def quality_and_cost(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
 
 
 def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
-    """SSIM against the level, one panel a noise, one line a method with its interval.
-
-    table: method, noise, level, ssim, ssim_lo, ssim_hi. labels: of the methods that are drawn, in
-    their order.
-    """
+    """SSIM against the level, one panel a noise, one line a method with its interval. table:
+    method, noise, level, ssim, ssim_lo, ssim_hi. labels: of the methods drawn, in their order."""
     noises = table["noise"].unique()
     figure, axes = panels(len(noises), columns=min(2, len(noises)), height=3.7)
     for axis, noise in zip(axes, noises, strict=True):

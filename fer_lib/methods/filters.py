@@ -23,11 +23,8 @@ from fer_lib.tools.progress import Progress
 
 @dataclass(frozen=True)
 class Filter:
-    """One method.
-
-    denoise: one image (H, W) in [0, 1], the noise level and a strength -> the denoised image.
-    label: for a table. grid: the strengths that `curves` tries, from weak to strong.
-    """
+    """One method. denoise: (image (H, W) in [0, 1], noise level, strength) -> the denoised image.
+    label: for a table. grid: the strengths that `curves` tries, from weak to strong."""
 
     denoise: Callable[[np.ndarray, float, float], np.ndarray]
     label: str
@@ -109,11 +106,8 @@ def _wavelet(image, level, strength):
 @_register("nlm", "non-local means", (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5))
 def _non_local_means(image, level, strength):
     """Buades, Coll & Morel 2005, section 5: 5x5 patches in a window of 15x15; strength: the decay
-    of the weights, in noise levels.
-
-    `sigma` stays 0: taking 2 level^2 from the distances, more than clamped noise puts there, makes
-    all patches equal.
-    """
+    of the weights, in noise levels. `sigma` stays 0: taking 2 level^2 from the distances, more than
+    clamped noise puts there, makes all patches equal."""
     return skimage.restoration.denoise_nl_means(
         image, patch_size=5, patch_distance=7, h=strength * level, fast_mode=True
     )
@@ -121,9 +115,7 @@ def _non_local_means(image, level, strength):
 
 def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torch.Tensor:
     """Denoise noisy (N, 1, H, W) in [0, 1] of a known level: the same shape, float32, in [0, 1].
-
-    Raises UserError for an unknown method.
-    """
+    Raises UserError for an unknown method."""
     one_of("method", name, FILTERS)
     if level == 0:
         return noisy

@@ -23,10 +23,8 @@ Denoiser = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Components:
-    """The principal components of clean faces of n = H x W pixels in [0, 1].
-
-    mean: (n,). axes: (n, n), one a column, the strongest first. variances: (n,) along the axes.
-    """
+    """The principal components of clean faces of n = H x W pixels in [0, 1]. mean: (n,).
+    axes: (n, n), one a column, the strongest first. variances: (n,) along the axes."""
 
     mean: np.ndarray
     axes: np.ndarray
@@ -64,21 +62,17 @@ def pca(components: Components, k: int) -> Denoiser:
 
 
 def wiener(components: Components, level: float) -> Denoiser:
-    """Every axis shrunk by w / (w + level^2), w its variance: as if the noise were not clamped.
-
-    The best linear estimate for unclamped white noise (Wiener 1949). Level 0 is the identity.
-    """
+    """Every axis shrunk by w / (w + level^2), w its variance: the best linear estimate for white
+    noise that is not clamped (Wiener 1949). Level 0 is the identity."""
     shrink = components.variances / (components.variances + level**2)
     matrix = (components.axes * shrink) @ components.axes.T
     return _affine(components.mean, matrix, components.mean)
 
 
 def clamped_wiener(components: Components, level: float) -> Denoiser:
-    """The best linear estimate from clamped noise of a known level: C G (G C G + D)^-1.
-
-    C is the covariance of clean pixels; G and D come from `straighten`. It needs no correction for
-    clipping: that is in it. Level 0 is the identity. A few seconds for 48x48.
-    """
+    """The best linear estimate from clamped noise of a known level: C G (G C G + D)^-1, C the
+    covariance of clean pixels, G and D from `straighten`. The correction for clipping is in it.
+    Level 0 is the identity. A few seconds for 48x48."""
     covariance = components.covariance
     centre, gain, noise = straighten(components.mean, np.diag(covariance), level)
     observed = gain[:, None] * covariance * gain + np.diag(noise)

@@ -39,10 +39,8 @@ _tensor = functools.partial(torch.tensor, dtype=torch.float32)
 @dataclass(frozen=True)
 class Place:
     """The mixture at one place: K classes of vectors [patch of p pixels, context of q numbers].
-
     corner: (2,), row and column of the patch. weights: (K,). means: (K, p + q). covariances:
-    (K, p + q, p + q), float32.
-    """
+    (K, p + q, p + q), float32."""
 
     corner: np.ndarray
     weights: np.ndarray
@@ -52,10 +50,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The prior: places on the left half of the face, the right half being its mirror image.
-
-    size: (H, W) of the images. side: of the square patches. components: of the whole face.
-    axes: (n, q), the context's.
+    """The prior: places on the left half of the face, the right half being its mirror image. size:
+    (H, W) of the images. side: of the patches. components: of the face. axes: the context's (n, q).
     """
 
     size: tuple[int, int]
@@ -89,10 +85,8 @@ def learnt(faces: np.ndarray, components: Components, options: MixtureConfig) ->
 
 
 def fit(faces: np.ndarray, components: Components, options: MixtureConfig) -> Mixture:
-    """Learn the mixture from clean `faces` uint8 (N, H, W) and their mirror images.
-
-    Minutes for 35,000 faces. Raises ValueError unless the places reach all borders.
-    """
+    """Learn the mixture from clean `faces` uint8 (N, H, W) and their mirror images; minutes for
+    35,000. Raises ValueError unless the places reach all borders."""
     side, size = options.side, faces.shape[1:]
     if any((length - side) % options.step for length in size):
         raise ValueError(f"patches of {side} every {options.step} pixels do not reach all borders")

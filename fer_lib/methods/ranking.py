@@ -16,8 +16,7 @@ Race = tuple[str, str, list[str]]
 def races(references: dict[str, Reference]) -> list[Race]:
     """Who is set against whom: ours that learns from clean images against all that does not learn
     from noise, ours that learns from noise against all, and the same after no more images than its
-    rivals had. Other versions of the leader are no rivals.
-    """
+    rivals had. Other versions of the leader are no rivals."""
 
     def rivals(leader: str, without: tuple[str, ...] = ()) -> list[str]:
         own = references[leader].family
@@ -38,10 +37,9 @@ def races(references: dict[str, Reference]) -> list[Race]:
 def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
     """How far the leader of each race is ahead of each of its rivals, at each level above 0.
 
-    scores: as `evaluation.score` returns them. The leader counts as it is; of a rival the better
-    version counts, which can only make the lead smaller. Returns leader, among, level, method, the
-    paired difference in SSIM with its interval, and p after Holm's correction over all rows of the
-    race.
+    scores: of `evaluation.score`. The leader counts as it is; of a rival the better version counts,
+    which can only make the lead smaller. Returns leader, among, level, method, the paired
+    difference in SSIM with its interval, and p after Holm's correction over all rows of the race.
     """
     tables = []
     for leader, among, rivals in races:
@@ -60,11 +58,9 @@ def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
 
 
 def smallest_gains(scores: pd.DataFrame) -> pd.DataFrame:
-    """Of each method under each noise its smallest gain in SSIM over doing nothing, over levels.
-
-    Returns method, noise, the gain with its interval (`gain`, `lo`, `hi`), of all levels those with
-    the smallest `lo`, and `generalises`: whether that is above 0.
-    """
+    """Of each method under each noise its smallest gain in SSIM over doing nothing: method, noise,
+    the gain with its interval (`gain`, `lo`, `hi`), of all levels those with the smallest `lo`, and
+    `generalises`: whether that is above 0."""
     gains = [
         verdicts.rq1(group, name).assign(noise=noise, method=name)
         for noise, group in scores.groupby("noise", sort=False)
@@ -84,11 +80,9 @@ AXES = {"time": "images seen", "data": "different faces", "parameters": "paramet
 def trend(
     axes: dict[str, Sequence[Schedule]], sizes: dict[str, dict[str, int]], scores: pd.DataFrame
 ) -> pd.DataFrame:
-    """One row per axis, training and level above 0: where it stands (`size`) and its SSIM.
-
-    axes: the trainings on each axis, rising. sizes: of each by its name, the place on every axis.
-    scores: as `evaluation.score` returns them, methods named as the trainings are.
-    """
+    """One row per axis, training and level above 0: where it stands (`size`) and its SSIM. axes:
+    the trainings on each axis, rising. sizes: of each by its name, the place on every axis. scores:
+    of `evaluation.score`, methods named as the trainings are."""
     rows = [(axis, s.name, sizes[s.name][axis]) for axis, line in axes.items() for s in line]
     table = pd.DataFrame(rows, columns=["axis", "training", "size"])
     pooled = evaluation.pool(scores[scores["level"] > 0]).set_index("method")
@@ -98,10 +92,7 @@ def trend(
 
 def doublings(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """What the last doubling on each axis brought: the paired difference in SSIM of the two largest
-    trainings, for each doubling that lies between them, with its interval.
-
-    table: as `trend` returns it.
-    """
+    trainings, for each doubling that lies between them, with its interval. table: of `trend`."""
     rows = []
     for (axis, level), group in table.groupby(["axis", "level"], sort=False):
         (below, small), (above, large) = group[["training", "size"]].to_numpy()[-2:]
