@@ -22,10 +22,10 @@ def markdown(folder: Path) -> str:
     return words.get_template("readme.md.j2").render(record=record, facts=told).strip() + "\n"
 
 
-def insert(text: str, block: str) -> str:
+def insert(text: str, block: str, start: str = START, end: str = END) -> str:
     """`text` with `block` between the two markers."""
-    before, rest = text.split(START)
-    return f"{before}{START}\n{block}{END}{rest.split(END)[1]}"
+    before, rest = text.split(start)
+    return f"{before}{start}\n{block}{end}{rest.split(end)[1]}"
 
 
 def main() -> None:

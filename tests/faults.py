@@ -24,6 +24,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from docs import readme
+
 RUN = "orl-smoke"
 WORKERS = 2
 LIMIT = 120  # seconds for a step
@@ -261,9 +263,8 @@ def main() -> int:
     text = table(found)
     print(f"{text}\n{sum(map(len, found.values()))} of {total} faults tried")
     if options.write:
-        head, rest = PAGE.read_text(encoding="utf-8").split(START)
-        tail = rest.split(END)[1]
-        PAGE.write_text(f"{head}{START}\n{text}\n{END}{tail}", encoding="utf-8")
+        page = readme.insert(PAGE.read_text(encoding="utf-8"), f"{text}\n", START, END)
+        PAGE.write_text(page, encoding="utf-8")
     return int(any(any(outcomes) for outcomes in found.values()))
 
 

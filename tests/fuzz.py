@@ -1,11 +1,12 @@
 """Damaged and hostile input: is it always read, or refused in one line?
 
-    python -m tests.fuzz [--count 100000] [--seed 0] [--at NUMBER]
+    python -m tests.fuzz [--count 100000] [--seed 0] [--at NUMBER] [--write]
 
 Each input is a whole file that was damaged at random: a data set, a picture, a checkpoint; or
 parameters of a notebook, or an array for `denoise`. What reads it must return or raise UserError of
 one line. Nothing may be unpickled, nothing written outside the fuzzer's folder, no more than 3 GB
 of memory taken. An input is made from the seed and its number: --at makes one of them again.
+--write puts the counts into docs/reliability.md.
 """
 
 import argparse
@@ -26,12 +27,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from docs import readme
 from fer_lib import config, denoise
 from fer_lib.config import UserError
 from fer_lib.readers import archive, ferplus, sources
 from fer_lib.tools import pictures, weights
-from tests import conftest
+from tests import conftest, faults
 
+START, END = "<!-- inputs: made by tests/fuzz.py -->", "<!-- end of inputs -->"
 MEMORY = 3 * 2**30
 LONGEST = 600  # characters of a message
 #: What breaks readers of text, of numbers, of sizes, and pages.
@@ -209,8 +212,9 @@ def fault(call, chance: random.Random) -> str:
     return ""
 
 
-def fuzz(count: int, seed: int, at: int | None = None) -> list[str]:
-    """What was found wrong with `count` inputs; at: only with the input of that number."""
+def fuzz(count: int, seed: int, at: int | None = None) -> tuple[list[str], Counter]:
+    """What was found wrong with `count` inputs, and how many there were of each kind; at: only with
+    the input of that number."""
     warnings.simplefilter("ignore")
     found, kinds = [], Counter()
     taken = Path("/proc/self/statm")
@@ -231,8 +235,7 @@ def fuzz(count: int, seed: int, at: int | None = None) -> list[str]:
                 seen.clear()
     if taken.exists():
         resource.setrlimit(resource.RLIMIT_AS, limits)
-    print(f"{sum(kinds.values())} inputs ({dict(kinds)}), {len(found)} of them taken wrongly")
-    return found
+    return found, kinds
 
 
 def main() -> int:
@@ -241,12 +244,20 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", type=int)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     start = time.monotonic()
     with contextlib.redirect_stderr(io.StringIO()):  # notes on what was read
-        found = fuzz(options.count, options.seed, options.at)
-    print("\n".join(found[:40]))
-    print(f"{time.monotonic() - start:.0f} s")
+        found, kinds = fuzz(options.count, options.seed, options.at)
+    wrong = Counter(line.split(", ")[1].split(":")[0] for line in found)
+    rows = [(name.replace("_", " "), count, wrong[name]) for name, count in kinds.items()]
+    rows.append(("**all**", kinds.total(), wrong.total()))
+    lines = ["| input | tried | taken wrongly |", "| --- | ---: | ---: |"]
+    text = "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
+    print("\n".join([*found[:40], text, f"{time.monotonic() - start:.0f} s"]))
+    if options.write:
+        page = readme.insert(faults.PAGE.read_text(encoding="utf-8"), f"{text}\n", START, END)
+        faults.PAGE.write_text(page, encoding="utf-8")
     return int(bool(found))
 
 
