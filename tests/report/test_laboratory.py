@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import scipy.ndimage
 import torch
-import websocket
 from bs4 import BeautifulSoup
 
 from fer_lib import autoencoder, config, data, denoise, evaluation, metrics, pipeline, training
@@ -277,6 +276,7 @@ class Browser:
     """Chromium, headless, as far as these tests need its debugging protocol."""
 
     def __init__(self, profile):
+        websocket = pytest.importorskip("websocket", reason="websocket-client is not installed")
         quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
         quiet += ["headless", "no-sandbox", "disable-component-update", "disable-sync"]
         options = [f"--{name}" for name in (*quiet, "remote-debugging-port=0")]
@@ -364,6 +364,11 @@ def test_in_a_browser_from_a_file(tmp_path, monkeypatch, pictures, work):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
             browser.call("Emulation.setDeviceMetricsOverride", **size)
             assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+        browser.call("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.Worker")
+        browser.call("Page.reload")
+        browser.wait("typeof Worker === 'undefined' && " + READY)
+        assert browser.evaluate("document.querySelector('.told').textContent") == first
     finally:
         browser.close()
     sent = [
