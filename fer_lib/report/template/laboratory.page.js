@@ -3,7 +3,7 @@
 const one = (selector, root = document) => root.querySelector(selector);
 const form = one(".lab"), told = one(".told"), slider = one(".level input");
 const LEVELS = { // of each noise: its name, what the level is, smallest, largest, step, first
-  "gaussian": ["Gaussian", "Standard deviation (white is 1)", 0, 1, 0.01, 0.2],
+  "gaussian": ["Gaussian", "Standard deviation", 0, 1, 0.01, 0.2],
   "poisson": ["few photons", "Photons of a white pixel (fewer: more noise)", 2, 100, 1, 10],
   "salt-and-pepper": ["salt and pepper", "Share of pixels replaced", 0, 0.6, 0.01, 0.2],
   "speckle": ["speckle", "Relative standard deviation", 0, 1, 0.01, 0.5],
