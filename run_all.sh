@@ -14,6 +14,7 @@ need="3.11"
 venv="$root/.venv"
 # setuptools, which builds a package or two, takes braces in its own path for variables.
 case $root in *[{}]*) venv=${XDG_CACHE_HOME:-~/.cache}/fer-denoise ;; esac
+uv_version="uv==0.13.9"
 size="about 3 GB, most of it PyTorch with its CUDA libraries; 6 GB on disk"
 
 # pip is to install into the environment, whatever a person has set for other work.
@@ -67,15 +68,44 @@ conda_environment() {
     conda run -n fer-denoise python -c 'import sys; print(sys.executable)'
 }
 
+has_nvidia() {
+    [ -e /proc/driver/nvidia/version ] || [ -e /usr/lib/wsl/lib/nvidia-smi ] || command -v nvidia-smi >/dev/null
+}
+
+# Which PyTorch: "cuda" is what the lock file names; "cpu" its build without CUDA, on Linux alone
+# another one. FER_TORCH says it; else the driver does.
+torch_build() {
+    case ${FER_TORCH:-auto} in
+        cpu | cuda) printf '%s\n' "$FER_TORCH" ;;
+        auto) if [ "$(uname -s)" != Linux ] || has_nvidia; then echo cuda; else echo cpu; fi ;;
+        *) fail "FER_TORCH is '$FER_TORCH': give auto, cpu or cuda" ;;
+    esac
+}
+
+# The lock file without CUDA's packages, and PyTorch from where its own project keeps CPU builds.
+install_cpu() {
+    local uv=(-P -m uv pip install -q --python "$1" --torch-backend cpu -r -)
+    "$1" -P -m pip install -q --disable-pip-version-check "$uv_version" >&2 \
+        && grep -vE '^(nvidia-|cuda-|triton==)' "$root/requirements.lock" | UV_HTTP_RETRIES=1 "$1" "${uv[@]}" >&2
+}
+
 # Install requirements.lock unless exactly it was installed before.
 install() {
-    local python=$1 stamp want
+    local python=$1 stamp want build
+    build=$(torch_build) || exit 1
     stamp="$(dirname "$(dirname "$python")")/.fer-denoise"
-    want=$(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)" $root"
+    want=$(cat "$root/requirements.lock" "$root/pyproject.toml" | cksum)" $build $root"
     if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return; fi
-    say "Installing requirements.lock into $(dirname "$(dirname "$python")") (downloads $size; once)"
-    "$python" -P -m pip install -q --disable-pip-version-check -r "$root/requirements.lock" >&2 \
-        || fail "pip could not install requirements.lock: see above"
+    say "Installing requirements.lock into $(dirname "$(dirname "$python")") (once)"
+    if [ "$build" = cpu ]; then say "No NVIDIA driver, so PyTorch's CPU build, without 2.5 GB of CUDA libraries"; fi
+    if [ "$build" = cuda ] || ! install_cpu "$python"; then
+        if [ "$build" = cpu ]; then say "That could not be fetched from here: the full build instead"; fi
+        say "Downloading $size"
+        # pip takes a CPU build of the same version for what it wants.
+        if [[ $(cat "$stamp" 2>/dev/null) = *" cpu $root" ]]; then "$python" -P -m pip uninstall -q -y torch torchvision >&2; fi
+        "$python" -P -m pip install -q --disable-pip-version-check -r "$root/requirements.lock" >&2 \
+            || fail "pip could not install requirements.lock: see above"
+    fi
     # From inside: pip takes brackets at the end of a path for extras.
     (cd "$root" && "$python" -P -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .) >&2 \
         || fail "pip could not install fer_lib: see above"

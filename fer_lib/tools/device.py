@@ -25,7 +25,8 @@ def autocast_dtype(precision: str, where: torch.device) -> torch.dtype:
 def made_with(precision: str) -> dict[str, str]:
     """What decides a training here besides its recipe: its precision, and packages' versions."""
     dtype = str(autocast_dtype(precision, best())).removeprefix("torch.")
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "deepinv")}
+    packages = ("torch", "deepinv")  # without "+cpu" and the like, which is no other code
+    versions = {name: importlib.metadata.version(name).partition("+")[0] for name in packages}
     return {"precision": dtype, **versions}
 
 

@@ -14,6 +14,10 @@ PYTHON = """#!/bin/bash
 if [ "$1" = -c ]; then exit 0; fi
 printf '%s|' "$PWD" "$@" >>"$CALLS"
 echo >>"$CALLS"
+if [ "$3" = uv ]; then
+    if [ -e "$(dirname "$0")/no uv" ]; then exit 2; fi
+    cat >"$(dirname "$(dirname "$0")")/lock"
+fi
 """
 PIP = ["-P", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
 
@@ -35,6 +39,7 @@ def calls(root: Path, *words: str, script: str = "", **environment: str) -> list
     log = root / "calls"
     log.unlink(missing_ok=True)
     places = {"VIRTUAL_ENV": str(root / "env"), "CALLS": str(log), "PATH": os.environ["PATH"]}
+    places |= {"FER_TORCH": "cuda"}
     command = ["bash", script or str(root / "run_all.sh"), *words]
     options = {"check": True, "capture_output": True}
     subprocess.run(command, cwd=root.parent, env=places | environment, **options)
@@ -55,6 +60,44 @@ def test_another_lock_file_is_installed(root):
     calls(root)
     (root / "requirements.lock").write_text("numpy==2.4.6\n")
     assert len(calls(root)) == 3
+
+
+def test_the_cpu_build_leaves_cudas_packages_out(root):
+    uv, lock, project, _ = calls(root, FER_TORCH="cpu")
+    assert uv[1:-1] == PIP
+    assert uv[-1].startswith("uv==")
+    options = ["--python", str(root / "env" / "bin" / "python"), "--torch-backend", "cpu"]
+    assert lock[1:] == ["-P", "-m", "uv", "pip", "install", "-q", *options, "-r", "-"]
+    left = (root / "env" / "lock").read_text().splitlines()
+    whole = (root / "requirements.lock").read_text().splitlines()
+    dropped = [line.split("==")[0] for line in whole if line not in left]
+    assert [line for line in whole if line in left] == left  # all else is the same
+    assert all(name.startswith(("nvidia-", "cuda-")) or name == "triton" for name in dropped)
+    assert len(dropped) > 10
+    assert "torch" in {line.split("==")[0] for line in left}
+    assert project[-2:] == ["-e", "."]
+    assert len(calls(root, FER_TORCH="cpu")) == 1
+
+
+def test_without_the_cpu_build_the_full_one_is_taken(root):
+    (root / "env" / "bin" / "no uv").touch()
+    _, failed, lock, _, _ = calls(root, FER_TORCH="cpu")
+    assert "uv" in failed
+    assert lock[1:] == [*PIP, "-r", str(root / "requirements.lock")]
+
+
+def test_another_build_takes_the_place_of_the_first(root):
+    calls(root, FER_TORCH="cpu")
+    removed, lock, _, _ = calls(root, FER_TORCH="cuda")
+    assert removed[1:] == ["-P", "-m", "pip", "uninstall", "-q", "-y", "torch", "torchvision"]
+    assert lock[1:] == [*PIP, "-r", str(root / "requirements.lock")]
+
+
+def test_an_unknown_build_is_refused(root):
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        calls(root, FER_TORCH="rocm")
+    message = b"error: FER_TORCH is 'rocm': give auto, cpu or cuda\n"
+    assert error.value.stderr == message
 
 
 @pytest.mark.parametrize("hops", [1, 2])
@@ -100,6 +143,7 @@ def test_half_an_environment_is_made_whole(root, tmp_path):
     half.write_text("")
     environment = {"PATH": f"{home / 'bin'}:/usr/bin:/bin", "HOME": str(home), "HALF": str(half)}
     environment |= {"CALLS": str(root / "calls"), "PIP_USER": "1", "PIP_TARGET": "/elsewhere"}
+    environment |= {"FER_TORCH": "cuda"}
     command = ["bash", str(root / "run_all.sh"), "--list"]
     options = {"env": environment, "capture_output": True, "text": True, "check": False}
     first = subprocess.run(command, **options)
