@@ -34,11 +34,11 @@ def write(study: Study, page: Path, **resources) -> None:
 
 
 def pictures(study: Study) -> list[str]:
-    """The astronaut of scikit-image and eleven test faces: of each 48x48 bytes, in base64."""
+    """48x48 bytes each, in base64: scikit-image's astronaut, test faces (FER+: if LABORATORY)."""
     astronaut = skimage.data.astronaut()[:192, 128:320] @ (0.299, 0.587, 0.114)
     images, rows = study.side("test")
-    known = np.flatnonzero(rows["id"].isin(viewer.LABORATORY))
-    some = known if len(known) else np.linspace(0, len(rows), 11, endpoint=False).astype(int)
+    named = np.flatnonzero(rows["id"].isin(viewer.LABORATORY))  # of FER+ no others may be shown
+    some = named if study.faces.name == "ferplus" else np.linspace(0, len(rows) - 1, 11).astype(int)
     shown = (astronaut.reshape(48, 4, 48, 4).mean(axis=(1, 3)), *images[some])
     return [base64.b64encode(np.uint8(image)).decode() for image in shown]
 

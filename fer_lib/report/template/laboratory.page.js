@@ -49,7 +49,7 @@ function ask() {
   if (busy) { waiting = true; return; }
   busy = true;
   shown = {};
-  const clean = pictures[form.elements.picture.value];
+  const clean = pictures[one(".faces :checked").value];
   show({method: "clean", output: clean, ssim: 1});
   send({clean, noise: noise(), level: +slider.value, seed});
 }
@@ -135,7 +135,7 @@ async function own(file) {
 records.pictures.forEach((text, i) =>
   offer(Float32Array.from(bytes(text), value => value / 255), i ? `Test face ${i}` : "The astronaut Eileen Collins"));
 Object.entries(LEVELS).forEach(([name, [label]]) => radio(".pills", "noise", name, label));
-form.elements.picture.value = "2";
+one(`.faces input[value="${Math.min(2, pictures.length - 1)}"]`).checked = true;
 form.elements.noise.value = "gaussian";
 level();
 form.hidden = false;
