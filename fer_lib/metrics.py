@@ -10,8 +10,6 @@ from fer_lib.tools import fast_ssim
 
 K1, K2 = 0.01, 0.03  # constants of SSIM (Wang et al. 2004), as in scikit-image
 CHUNK = 4  # images that one thread scores at a time: limits the memory
-
-
 _BELL = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
 #: Windows of SSIM: weights along one side, and a factor on variances and covariances. `uniform` is
 #: scikit-image's default (49/48: sample variances of 49 pixels); `gaussian` is Wang et al.'s.

@@ -57,8 +57,6 @@ def caveat(dataset: str) -> str:
 
 def tables() -> pd.DataFrame:
     """Tables I and II: level, ssim with the 95% interval of a mean of ten (Student's t), mse."""
-    rows = []
-    for level, samples in SSIM_SAMPLES.items():
-        ten = stats.mean(np.array(samples))
-        rows.append((level, SSIM[level], ten.lo, ten.hi, MSE[level]))
+    means = {level: stats.mean(np.array(ten)) for level, ten in SSIM_SAMPLES.items()}
+    rows = [(level, SSIM[level], mean.lo, mean.hi, MSE[level]) for level, mean in means.items()]
     return pd.DataFrame(rows, columns=["level", "ssim", "ssim_lo", "ssim_hi", "mse"])

@@ -51,7 +51,8 @@ def summarise(history: pd.DataFrame, limits: dict, gradients: pd.DataFrame) -> p
         curves = runs.pivot(index="epoch", columns="seed", values="train_loss")
         final, model = curves.iloc[-1].to_numpy(), NETWORKS[network]
         mean, bounds = stats.mean(final), limits[model.output]
-        below = curves[curves < bounds["constant"]]
+        constant = bounds["constant"]
+        below = curves[curves < constant]
         row = {"label": label, "network": network, "output": model.output}
         row["additions"] = model.blocks and model.residual
         row["batch norms"] = model.blocks and model.norms
@@ -59,10 +60,8 @@ def summarise(history: pd.DataFrame, limits: dict, gradients: pd.DataFrame) -> p
         row |= {"loss": mean.mean, "lo": mean.lo, "hi": mean.hi} | bounds
         starts = (below[seed].first_valid_index() or "never" for seed in below)
         row["starts"] = ", ".join(map(str, starts))
-        row["flat"] = sum(
-            like_figure_5(curves[seed].to_numpy(), bounds["constant"]) for seed in curves
-        )
-        row |= {"input_share": shares[label], "verdict": verdict(final, bounds["constant"])}
+        row["flat"] = sum(like_figure_5(curves[seed].to_numpy(), constant) for seed in curves)
+        row |= {"input_share": shares[label], "verdict": verdict(final, constant)}
         rows.append(row)
     return pd.DataFrame(rows)
 

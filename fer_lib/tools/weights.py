@@ -42,9 +42,8 @@ def load(path: Path) -> tuple[dict, dict]:
     """The tensors and facts of `save`. Raises UserError if the file is damaged."""
     from safetensors.torch import load_file
 
-    metadata = _metadata(path)
     with _reading(path):
-        tensors = load_file(path)
+        metadata, tensors = _metadata(path), load_file(path)
         # The first published networks have no checksum.
         if metadata.get("sha256") not in (None, _checksum(tensors)):
             raise ValueError("its checksum is another")
@@ -84,7 +83,7 @@ def header(path: Path) -> dict:
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    with _reading(path), path.open("rb") as file:
+    with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > path.stat().st_size:
             raise ValueError("it is cut off")
@@ -95,8 +94,6 @@ def _metadata(path: Path) -> dict[str, str]:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:  # safetensors raises its own and built-in errors alike
         why = getattr(error, "strerror", None) or error  # an OSError's own text has the whole path
         raise UserError(f"{path.parent.name}/{path.name} is damaged, delete it: {why}") from None
