@@ -23,11 +23,9 @@ ACTIVATIONS = {"relu": nn.ReLU, "identity": nn.Identity, "tanh": nn.Tanh, "sigmo
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norms and ReLUs, plus the projected input (He et al. 2016).
-
     The projection is a 1x1 convolution because the channel counts differ; `residual=False` leaves
     only the addition out. The projection's weights are drawn from a copy of the random state, so
-    both variants start with equal weights in all layers that they share.
-    """
+    both variants start with equal weights in all layers that they share."""
 
     def __init__(self, inputs: int, outputs: int, config: ModelConfig):
         super().__init__()

@@ -38,11 +38,9 @@ def rq1(
     scores: pd.DataFrame, method: str, *, over: str = "noisy", metric: str = "ssim"
 ) -> pd.DataFrame:
     """Is `method` effective? "effective" if it scores better than the baseline `over`, "harmful" if
-    worse, "undecided" if the 95% interval of the paired difference contains 0.
-
-    scores: of `evaluation.score`. Returns a table with COLUMNS, one row per protocol and level;
-    `difference` is `metric` of the method minus that of the baseline.
-    """
+    worse, "undecided" if the 95% interval of the paired difference contains 0. scores: of
+    `evaluation.score`. Returns a table with COLUMNS, one row per protocol and level; `difference`
+    is `metric` of the method minus that of the baseline."""
     rows, words = [], ("effective", "harmful")
     for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
         pair = (matrix(group, metric, method=name) for name in (method, over))
@@ -53,10 +51,8 @@ def rq1(
 def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFrame:
     """Does the level matter? "worse" or "better" is the score of `method` at a level compared with
     the next lower level, "undecided" if the 95% interval of the paired difference contains 0.
-
-    Returns a table with COLUMNS, one row per protocol and pair of neighbouring levels. `difference`
-    is `metric` at the higher level minus that at the lower one; the baseline is empty.
-    """
+    Returns a table with COLUMNS, one row per protocol and pair of neighbouring levels; `difference`
+    is `metric` at the higher level minus that at the lower one, the baseline is empty."""
     rows, words = [], ("better", "worse")
     for protocol, group in scores.groupby("protocol", sort=False):
         for low, high in itertools.pairwise(sorted(group["level"].unique())):

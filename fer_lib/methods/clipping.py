@@ -28,21 +28,17 @@ BLOCK = 11
 
 
 def mean(x: np.ndarray, level) -> np.ndarray:
-    """E[clamp(x + level n, 0, 1)] of clean values `x`, any real numbers; `level` above 0.
-
-    With a = -x / s, b = (1 - x) / s, normal density f and distribution F:
-    1 - F(b) + x (F(b) - F(a)) + s (f(a) - f(b)).
-    """
+    """E[clamp(x + level n, 0, 1)] of clean values `x`, any real numbers; `level` above 0. With
+    a = -x / s, b = (1 - x) / s, normal density f and distribution F, it is
+    1 - F(b) + x (F(b) - F(a)) + s (f(a) - f(b))."""
     a, b = -x / level, (1 - x) / level
     return ndtr(-b) + x * (ndtr(b) - ndtr(a)) + level * (_density(a) - _density(b))
 
 
 def variance(x: np.ndarray, level) -> np.ndarray:
-    """Var[clamp(x + level n, 0, 1)] of clean values `x`; `level` above 0.
-
-    The second moment is 1 - F(b) + (x^2 + s^2) (F(b) - F(a)) + 2 x s (f(a) - f(b))
-    + s^2 (a f(a) - b f(b)), with the symbols of `mean`.
-    """
+    """Var[clamp(x + level n, 0, 1)] of clean values `x`; `level` above 0. With the symbols of
+    `mean`, the second moment is 1 - F(b) + (x^2 + s^2) (F(b) - F(a)) + 2 x s (f(a) - f(b))
+    + s^2 (a f(a) - b f(b))."""
     a, b = -x / level, (1 - x) / level
     inside, lower, upper = ndtr(b) - ndtr(a), _density(a), _density(b)
     second = ndtr(-b) + (x**2 + level**2) * inside + 2 * x * level * (lower - upper)

@@ -72,11 +72,9 @@ def _median(image, level, strength):
 @_register("bilateral", "bilateral filter", (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0))
 def _bilateral(image, level, strength):
     """Tomasi & Manduchi 1998, equation 5; a spread of 2 pixels over space, cut at 6, is fixed.
-    Strength: the spread over grays, in noise levels.
-
-    Written out because that of scikit-image 0.26 reads its table of spatial weights with a wrong
-    stride: the centre of its kernel, measured with a dot, has no weight.
-    """
+    Strength: the spread over grays, in noise levels. Written out because scikit-image 0.26 reads
+    its table of spatial weights with a wrong stride: the centre of its kernel, measured with a dot,
+    has no weight."""
     padded = np.pad(image, 6, mode="symmetric")
     total = weights = 0
     for row, column in np.ndindex(13, 13):

@@ -225,12 +225,10 @@ def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level
 
 
 def _wiener(mean: np.ndarray, covariance: np.ndarray, shared: tuple, level: float) -> tuple:
-    """One class: whiten (d, d), offset (d,) and restore (d, p) of `_estimator`.
-
-    The observation is its clean vector with the patch times the gain, plus the noise e of the
-    pixels and that of the context, which is linear in the same e. `shared`: the context's noise,
-    the part of its matrix for this patch, and the noise of the average face at the patch.
-    """
+    """One class: whiten (d, d), offset (d,) and restore (d, p) of `_estimator`. The observation is
+    its clean vector with the patch times the gain, plus the noise e of the pixels and that of the
+    context, which is linear in the same e. `shared`: the context's noise, the part of its matrix
+    for this patch, and the noise of the average face at the patch."""
     context_noise, context, average = shared
     p = len(average)
     centre, slope, noise = linear.straighten(mean[:p], np.diag(covariance)[:p], level)

@@ -86,12 +86,10 @@ class Gondara(nn.Sequential):
 
 
 class Xie(nn.Module):
-    """Two stacked sparse denoising autoencoders on patches, whose outputs are averaged
-    (Xie, Xu & Chen 2012, "Image denoising and inpainting with deep neural networks", section 2.2).
-
-    Each hidden layer has 5 times as many units as a patch has pixels; all units are sigmoids.
-    Sizes are a multiple of `step` plus side - step.
-    """
+    """Two stacked sparse denoising autoencoders on patches, whose outputs are averaged (Xie, Xu &
+    Chen 2012, "Image denoising and inpainting with deep neural networks", section 2.2). Each hidden
+    layer has 5 times as many units as a patch has pixels; all units are sigmoids. Sizes are a
+    multiple of `step` plus side - step."""
 
     def __init__(self, side: int = 12, step: int = 4):
         super().__init__()

@@ -84,13 +84,11 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a network learns, and from how much.
-
-    network: a name in NETWORKS. stages: epochs of each stage; a stage after the first starts from
-    the weights that the one before it ended with, and the learning rate rises again (Loshchilov &
-    Hutter 2017, "SGDR: stochastic gradient descent with warm restarts"). faces: it learns from so
-    many of those that are not tested, evenly spaced; None takes them all.
-    """
+    """How long a network learns, and from how much. network: a name in NETWORKS. stages: epochs of
+    each stage; a stage after the first starts from the weights that the one before it ended with,
+    and the learning rate rises again (Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent
+    with warm restarts"). faces: it learns from so many of those that are not tested, evenly spaced;
+    None takes them all."""
 
     network: str
     stages: tuple[int, ...]
@@ -189,12 +187,10 @@ PLANS = {
 
 
 def recipe(schedule: Schedule, settings: Config, data: str, training: int = 0) -> Recipe:
-    """The recipe of one training, on the data set with the checksum `data`; `training` counts
-    those of one network, each from another seed.
-
-    The paper's network learns from the paper's sample by the paper's training; all others from
-    faces that are not tested, by one and the same training but for its length.
-    """
+    """The recipe of one training, on the data set with the checksum `data`; `training` counts those
+    of one network, each from another seed. The paper's network learns from the paper's sample by
+    the paper's training; all others from faces that are not tested, by one and the same training
+    but for its length."""
     network, plan = NETWORKS[schedule.network], PLANS[settings.profile]
     paper = network.model is None
     part = "sample" if paper else "untested"

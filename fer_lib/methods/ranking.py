@@ -35,12 +35,10 @@ def races(references: dict[str, Reference]) -> list[Race]:
 
 
 def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
-    """How far the leader of each race is ahead of each of its rivals, at each level above 0.
-
-    scores: of `evaluation.score`. The leader counts as it is; of a rival the better version counts,
-    which can only make the lead smaller. Returns leader, among, level, method, the paired
-    difference in SSIM with its interval, and p after Holm's correction over all rows of the race.
-    """
+    """How far the leader of each race is ahead of each of its rivals, at each level above 0:
+    leader, among, level, method, the paired difference in SSIM with its interval, and p after
+    Holm's correction over all rows of the race. scores: of `evaluation.score`. The leader counts as
+    it is; of a rival the better version, which can only make the lead smaller."""
     tables = []
     for leader, among, rivals in races:
         rows = []

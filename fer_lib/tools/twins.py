@@ -32,12 +32,10 @@ def pairs(images: np.ndarray, *, rows: int = 1000) -> np.ndarray:
 
 
 def _sketch(images: np.ndarray) -> np.ndarray:
-    """Vectors (N, 65) float32, whose products are not below the correlations of the images.
-
-    The correlation is the product of the images at mean 0 and length 1. The means of blocks are 64
+    """Vectors (N, 65) float32, whose products are not below the correlations of the images. The
+    correlation is the product of the images at mean 0 and length 1. The means of blocks are 64
     coordinates of these; the last number is the length of what they leave out, whose product is at
-    most that of the lengths (Cauchy and Schwarz).
-    """
+    most that of the lengths (Cauchy and Schwarz)."""
     count, height, width = images.shape
     centred = images - images.mean((1, 2), keepdims=True, dtype=np.float32)
     centred /= np.maximum(np.linalg.norm(centred, axis=(1, 2), keepdims=True), 1e-9)
