@@ -22,7 +22,7 @@ _WORDS = {"as-run": "as run", "early": "the first network"} | {
 class Arm:
     """A network of `config.NETWORKS` and how it is trained.
 
-    width, epochs, learning_rate: None for the profile's. trainings: seeds count up from the run's.
+    width, epochs, learning_rate: None for the profile's. trainings: how many; seeds count up.
     augmented: with flips and rotations, as the authors' later commit 44c4a8a3; their "Final Code"
     (2eefa1ee) has none.
     """

@@ -57,7 +57,7 @@ def inverse(y: np.ndarray, level: float, table: np.ndarray = TABLE) -> np.ndarra
 
 def correct(images: torch.Tensor, level: float) -> torch.Tensor:
     """Denoised images (N, C, H, W), taken as clamped means, to the clean values behind them,
-    float32 in [0, 1]. level: of the noise that was clamped; 0 leaves the images as they are."""
+    float32 in [0, 1]. level: of the clamped noise, on that scale; 0 leaves images as they are."""
     if level == 0:
         return images
     return torch.from_numpy(inverse(images.numpy(), level)).float()
