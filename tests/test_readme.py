@@ -4,9 +4,11 @@ import importlib.metadata
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from docs import readme
 from fer_lib import config, evaluation
@@ -20,6 +22,13 @@ BLOCK = README.split(readme.START)[1].split(readme.END)[0]
 def test_results_are_those_of_the_committed_tables():
     run = re.search(r"Run `([\w-]+)`", BLOCK)[1]
     assert readme.markdown(config.ROOT / "reports" / run) == BLOCK.lstrip("\n")
+
+
+def test_its_strip_of_faces_is_that_of_the_report():
+    run = re.search(r"Run `([\w-]+)`", BLOCK)[1]
+    ours, theirs = readme.picture(config.ROOT / "reports" / run), config.ROOT / "docs" / "strip.png"
+    with Image.open(theirs) as committed:
+        assert np.array_equal(np.asarray(committed), np.asarray(ours))
 
 
 def test_it_is_read_in_five_minutes():

@@ -64,13 +64,13 @@ def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: st
 
 def _write(book, page: Path, *, embed: bool = False, **resources) -> None:
     """Write a notebook as a page; `resources` reach the template by their names."""
-    renderer = _Renderer(escape=False, embed_images=embed, path=str(page.parent))
+    renderer = Renderer(escape=False, embed_images=embed, path=str(page.parent))
     resources |= {"renderer": renderer, "page": page.name}
-    files.write_text(page, _exporter().from_notebook_node(book, resources=resources)[0])
+    files.write_text(page, exporter().from_notebook_node(book, resources=resources)[0])
 
 
 @functools.cache
-def _exporter() -> HTMLExporter:
+def exporter() -> HTMLExporter:
     """One for all pages: compiling its templates takes half a second."""
     return HTMLExporter(
         config=Config(_SETTINGS),
@@ -85,7 +85,7 @@ def _markdown(context, source: str) -> str:
     return MarkdownWithMath(renderer=context["resources"]["renderer"]).render(source)
 
 
-class _Renderer(IPythonRenderer):
+class Renderer(IPythonRenderer):
     """Markdown with MathML, tables that scroll, figures, and headings that links can reach."""
 
     def __init__(self, **options):

@@ -27,9 +27,9 @@ def write(study: Study, page: Path, **resources) -> None:
     models["cae"] = study.trained("cae", study.settings.seed).model
     sizes = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
     networks = {name: record(models[name]) for name, size in sizes.items() if size <= MOST}
-    resources |= {"renderer": html._Renderer(escape=False), "page": page.name, "sizes": sizes}
+    resources |= {"renderer": html.Renderer(escape=False), "page": page.name, "sizes": sizes}
     resources |= {"data": {"networks": networks, "pictures": pictures(study)}, "study": study}
-    template = html._exporter().environment.get_template("laboratory.html.j2")
+    template = html.exporter().environment.get_template("laboratory.html.j2")
     files.write_text(page, template.render(nb=new_notebook(), resources=resources))
 
 
