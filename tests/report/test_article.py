@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pandas as pd
@@ -12,6 +11,7 @@ from bs4 import BeautifulSoup
 from fer_lib import config, paper
 from fer_lib.report import article, html
 from fer_lib.run.chapters import CHAPTERS
+from tests.report.browser import CHROMIUM, needs_chromium
 
 NAV = [("04 Noise", "04_noise.html", "What is lost?"), ("07 Limit", "07_limit.html", "Not yet.")]
 VIEWER = pd.DataFrame(
@@ -200,11 +200,8 @@ def test_committed_front_pages_are_small(page):
     assert page.stat().st_size <= 250_000
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+@needs_chromium
 def test_in_a_browser_the_viewer_starts_and_nothing_is_complained_of(write, tmp_path):
     with_viewer(write)
     quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]

@@ -1,17 +1,21 @@
 """The pages are self-contained and accessible; a report is written whole or not at all."""
 
 import base64
+import io
 import os
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from fer_lib import paper
 from fer_lib.config import UserError
 from fer_lib.report import html
+from tests import conftest
 
 FRAME = """<div><style scoped>.dataframe tbody { color: red }</style>
 <table border="1" class="dataframe"><thead><tr style="text-align: right;">
@@ -19,9 +23,10 @@ FRAME = """<div><style scoped>.dataframe tbody { color: red }</style>
 <tbody><tr><th>0</th><td>cae</td><td>26.80</td></tr>
 <tr><th>1</th><td>bm3d</td><td>-1.5 [-2.0, -1.0]</td></tr>
 <tr><th>2</th><td>pca</td><td>&lt; 1e-6</td></tr></tbody></table></div>"""
+PICTURE = conftest.png(np.full((8, 8), 200, np.uint8))
 FIGURE = new_output(
     "display_data",
-    data={"image/png": base64.b64encode(b"picture").decode(), "text/plain": "<Image>"},
+    data={"image/png": base64.b64encode(PICTURE).decode(), "text/plain": "<Image>"},
     metadata={
         "image/png": {
             "name": "curve",
@@ -111,14 +116,17 @@ def test_figure_has_alt_and_caption(soup):
     image = soup.figure.img
     assert image["alt"] == 'A "curve"'
     assert image["width"] == "400"
-    assert base64.b64decode(image["src"].partition(",")[2]) == b"picture"
+    kind, _, content = image["src"].partition(",")
+    assert kind == "data:image/webp;base64"
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    assert np.array_equal(shown, np.asarray(Image.open(io.BytesIO(PICTURE)).convert("RGB")))
     assert soup.figcaption.get_text().strip().startswith("Figure 2.1. PSNR at")
     links = {link.get_text(): link["href"] for link in soup.select("figcaption .links a")}
     assert links == {"full size": "figures/curve.png", "data": "tables/psnr.csv"}
     assert soup.figcaption.math
 
 
-@pytest.mark.parametrize("found", [None, b"", b"picture"], ids=["gone", "damaged", "whole"])
+@pytest.mark.parametrize("found", [None, b"", PICTURE], ids=["gone", "damaged", "whole"])
 def test_a_lost_or_damaged_figure_is_restored_from_the_notebook(tmp_path, found):
     figure = tmp_path / "figures" / "curve.png"
     figure.parent.mkdir()
@@ -126,8 +134,8 @@ def test_a_lost_or_damaged_figure_is_restored_from_the_notebook(tmp_path, found)
         figure.write_bytes(found)
         os.utime(figure, (0, 0))
     render(tmp_path, CELLS)
-    assert figure.read_bytes() == b"picture"
-    assert (figure.stat().st_mtime == 0) == (found == b"picture")  # a whole one is left alone
+    assert figure.read_bytes() == PICTURE
+    assert (figure.stat().st_mtime == 0) == (found == PICTURE)  # a whole one is left alone
 
 
 def test_maths_is_mathml(soup):

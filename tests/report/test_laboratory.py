@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,10 +19,10 @@ from fer_lib.methods import lessons, networks, table, viewer
 from fer_lib.noise import PROTOCOLS
 from fer_lib.report import laboratory
 from fer_lib.tools import weights
+from tests.report.browser import Browser, needs_chromium
 
 SCRIPT = Path(laboratory.__file__).parent / "template" / "laboratory.js"
 NODE = shutil.which("node")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CAMERA = PROTOCOLS["camera noise"]
 needs_node = pytest.mark.skipif(not NODE, reason="node is not installed")
 
@@ -272,55 +271,6 @@ def test_a_network_too_large_for_a_page_is_left_out(tmp_path, monkeypatch, pictu
     assert "3.8 million weights" in soup.main.get_text()
 
 
-class Browser:
-    """Chromium, headless, as far as these tests need its debugging protocol."""
-
-    def __init__(self, profile):
-        websocket = pytest.importorskip("websocket", reason="websocket-client is not installed")
-        quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
-        quiet += ["headless", "no-sandbox", "disable-component-update", "disable-sync"]
-        options = [f"--{name}" for name in (*quiet, "remote-debugging-port=0")]
-        command = [CHROMIUM, *options, f"--user-data-dir={profile}", "about:blank"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        line = next(line for line in self.process.stderr if "DevTools listening" in line)
-        self.socket = websocket.create_connection(
-            line.split()[-1], suppress_origin=True, timeout=60
-        )
-        self.number, self.events, self.session = 0, [], None
-        (page,) = [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
-        given = {"targetId": page["targetId"], "flatten": True}
-        self.session = self.call("Target.attachToTarget", **given)["sessionId"]
-        for domain in ("Network", "Runtime", "Log", "Page"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method, **params):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": params}
-        message |= {"sessionId": self.session} if self.session else {}
-        self.socket.send(json.dumps(message))
-        while (answer := json.loads(self.socket.recv())).get("id") != self.number:
-            self.events.append(answer)
-        return answer["result"]
-
-    def evaluate(self, code):
-        given = {"expression": code, "returnByValue": True, "awaitPromise": True}
-        answer = self.call("Runtime.evaluate", **given)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def wait(self, code, seconds=40):
-        end = time.monotonic() + seconds
-        while not self.evaluate(code):
-            assert time.monotonic() < end, code
-            time.sleep(0.05)
-
-    def close(self):
-        self.socket.close()
-        self.process.terminate()
-        self.process.wait(20)
-        self.process.stderr.close()
-
-
 READY = "document.querySelector('.lab')?.dataset.state === 'ready'"
 COST = """(networks => noisy.map((x, i) => [["compact", denoise], ["cae", autoencoder]].map(
   ([name, run]) => ssim(run(networks[name], Float32Array.from(x)), Float32Array.from(clean[i])))
@@ -328,7 +278,7 @@ COST = """(networks => noisy.map((x, i) => [["compact", denoise], ["cae", autoen
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+@needs_chromium
 def test_in_a_browser_from_a_file(tmp_path, monkeypatch, pictures, work):
     """The published networks in 8 bits cost no more than the page says; it asks for nothing."""
     cae, compact = published_cae(), published_compact()
@@ -336,9 +286,8 @@ def test_in_a_browser_from_a_file(tmp_path, monkeypatch, pictures, work):
     assert page.stat().st_size <= 8_000_000
     clean = pipeline.to_unit(torch.tensor(data.load().images[::20][:20]))  # ORL
     noisy = CAMERA.corrupt(clean, 0.3, range(20), 1)
-    browser = Browser(tmp_path / "profile")
-    try:
-        browser.call("Page.navigate", url=page.as_uri())
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(page)
         browser.wait(READY)
         first = browser.evaluate("document.querySelector('.told').textContent")
         assert "SSIM" in first
@@ -361,19 +310,12 @@ def test_in_a_browser_from_a_file(tmp_path, monkeypatch, pictures, work):
         assert browser.evaluate("document.querySelector('.told').textContent") != first
 
         for width in (390, 1280):
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            browser.call("Emulation.setDeviceMetricsOverride", **size)
+            browser.size(width)
             assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
         browser.call("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.Worker")
         browser.call("Page.reload")
         browser.wait("typeof Worker === 'undefined' && " + READY)
         assert browser.evaluate("document.querySelector('.told').textContent") == first
-    finally:
-        browser.close()
-    sent = [
-        e["params"]["request"]["url"] for e in browser.events if "requestWillBeSent" in e["method"]
-    ]
-    assert all(url.startswith(("file://", "blob:")) for url in sent)
-    said = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
-    assert not [event for event in browser.events if event.get("method") in said]
+    assert all(url.startswith(("file://", "blob:")) for url in browser.sent())
+    assert not browser.complaints()

@@ -1,0 +1,59 @@
+"""The committed reports as a reader meets them: in a browser, from a file, at any width."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+from fer_lib.config import ROOT
+from tests.report.browser import Browser, needs_chromium
+
+PAGES = sorted((ROOT / "reports").glob("*/*.html"))
+#: Bytes of a page by its name; all others are chapters.
+MOST = {"index.html": 250_000, "laboratory.html": 8_000_000, "04_noise_evaluation.html": 900_000}
+CHAPTER = 600_000
+names = pytest.mark.parametrize("page", PAGES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+OVERFLOWS = "document.documentElement.scrollWidth > innerWidth"
+#: What is wider than the window and no keyboard reaches: a reader cannot see all of it.
+HIDDEN = """[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1
+  && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX) && e.tabIndex < 0).length"""
+
+
+@names
+def test_a_page_is_light(page):
+    assert page.stat().st_size <= MOST.get(page.name, CHAPTER)
+
+
+@names
+def test_a_page_says_what_it_shows(page):
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    assert all(image.get("alt") for image in soup("img"))
+    assert len({tag["id"] for tag in soup.select("[id]")}) == len(soup.select("[id]"))
+    if page.name not in MOST or page.name.startswith("04"):
+        section = soup.select_one("main > section.answer")
+        assert section.find_previous_sibling().h1  # the answer follows the question
+        captions = [caption.get_text() for caption in soup("figcaption")]
+        numbers = [re.match(r"\s*Figure (\d+)\.(\d+)\. ", text).groups() for text in captions]
+        assert numbers == [(str(int(page.name[:2])), str(n + 1)) for n in range(len(numbers))]
+    for link in soup.select("a[href]"):
+        target, _, place = link["href"].partition("#")
+        other = page.parent / target if target else page
+        if not re.match(r"https?:", target):
+            assert other.exists(), target
+            assert not place or f'id="{place}"' in other.read_text(encoding="utf-8"), link["href"]
+    for cell in soup.select(".table td"):
+        assert cell.get_text(strip=True) not in ("NaN", "None", "inf", "nan"), cell.parent
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_pages_open_from_a_file_ask_for_nothing_and_fit(tmp_path):
+    with Browser(tmp_path / "profile") as browser:
+        for page in PAGES:
+            for width, scheme in ((1280, "light"), (390, "dark")):
+                browser.size(width, scheme)
+                browser.open(page)
+                assert not browser.evaluate(OVERFLOWS), (page, width)
+                assert browser.evaluate(HIDDEN) == 0, (page, width)
+    assert all(url.startswith(("file://", "blob:", "data:")) for url in browser.sent())
+    assert not browser.complaints()
