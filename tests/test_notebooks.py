@@ -278,7 +278,7 @@ def test_whatever_is_imported_is_declared():
     names = set().union(
         *(imported(file.read_text()) for file in files), *map(imported, map(code, PATHS))
     )
-    names -= {*sys.stdlib_module_names, "fer_lib", *(file.stem for file in files)}
+    names -= {*sys.stdlib_module_names, "fer_lib", "tests", *(file.stem for file in files)}
     names -= {Requirement(text).name for text in extras}  # not installed, and said so where used
     owners = importlib.metadata.packages_distributions()
     assert {"torch", "numpy", "nbformat"} <= names

@@ -30,8 +30,10 @@ _SETTINGS = {
 }
 #: 0.93, 1e-05, < 1e-6, p = 0.04, 27 %, 30.1 dB, 0.91 ± 0.02, 30.9 [30.1, 31.2]
 _NUMBER = re.compile(
-    r"((p ?)?[<=] ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|nan|—|-", re.I
+    r"((p ?)?[<=] ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|[–∞]", re.I
 )
+#: Cells that pandas writes for machines.
+_UNSAID = {"NaN": "–", "None": "–", "inf": "∞"}
 #: A minus after an opening bracket, a comma or an equals sign is a sign, set without space.
 _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?=&#x02212;)")
 
@@ -158,6 +160,9 @@ def _tables(html: str) -> str:
         style.decompose()
     for table in soup("table"):
         del table["border"]
+        for cell in table(["td", "th"]):
+            if cell.string in _UNSAID:
+                cell.string = _UNSAID[cell.string]
         body = [row("td") for row in table.select("tbody tr")]
         heads = [row("th") for row in table.select("thead tr") if not row.select("[colspan]")]
         # Columns are counted from the right, where rows of a hierarchical index agree.

@@ -171,7 +171,7 @@ def test_table_marks_columns_of_numbers(soup):
     assert "dataframe tbody" not in str(soup)
 
 
-@pytest.mark.parametrize("text", ["0.93", "-1e-05", "p < 1e-6", "p = 0.036", "27 %", "nan"])
+@pytest.mark.parametrize("text", ["0.93", "-1e-05", "p < 1e-6", "p = 0.036", "27 %", "–", "∞"])
 def test_what_counts_as_a_number(text):
     assert html._NUMBER.fullmatch(text)
     assert not html._NUMBER.fullmatch(f"chapter {text}")
