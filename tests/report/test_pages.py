@@ -27,7 +27,7 @@ def test_a_page_is_light(page):
 @names
 def test_a_page_says_what_it_shows(page):
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-    assert all(image.get("alt") for image in soup("img"))
+    assert all(image.has_attr("alt") for image in soup("img"))
     assert len({tag["id"] for tag in soup.select("[id]")}) == len(soup.select("[id]"))
     if page.name not in MOST or page.name.startswith("04"):
         section = soup.select_one("main > section.answer")
