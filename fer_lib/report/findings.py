@@ -46,6 +46,7 @@ def facts(folder: Path) -> dict:
     own = own[own["at"] != "0"]
     ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
     scores = ["level", "ssim", "mse"]
+    losses = read(folder, "as_run_losses").groupby("label", sort=False)
     numbers = {"cases": len(blur), "worse": worse, "steps": len(steps)}
     numbers |= {"found": len(found), "gap": gap.mean(), "figure_4": paper.FIGURE_4[-1]}
     return {
@@ -54,12 +55,13 @@ def facts(folder: Path) -> dict:
         "better": better,
         "blurred": (blur["hi"] < 0).sum(),
         "own": (own["lo"] > 0).groupby(own["network"]).sum(),
+        "own_trainings": losses["seed"].nunique().max(),
         "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
         "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
         "losses": steps[steps["protocol"] == camera].to_dict("records"),
         "printed": {"ssim": [*paper.SSIM.values()], "mse": [*paper.MSE.values()]},
         "rungs": [{"name": rung, **part[scores].to_dict("list")} for rung, part in ladder],
-        "loss": read(folder, "as_run_losses").groupby("label", sort=False).last().iloc[0],
+        "loss": losses.last().iloc[0],
         "chips": {
             "RQ1": _chip(sum(better.values()), 2 * len(blur)),
             "RQ2": _chip(worse, len(steps)),

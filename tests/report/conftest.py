@@ -99,7 +99,7 @@ def made_tables() -> dict[str, pd.DataFrame]:
         "paper_figures": table("id printed code", [(7, 0.5, 0.51), (8, 0.2, 0.2), (-1, 0.9, None)]),
         "ladder": table("way rung level ssim mse", [*ladder, ("alone", "x", 0, 1, 1)]),
         "as_run_losses": table(
-            "label train_loss floor", [("as run", 9, 9), ("as run", 0.15, 0.12)]
+            "label seed train_loss floor", [("as run", 0, 9, 9), ("as run", 0, 0.15, 0.12)]
         ),
         "as_run_verdicts": table("network metric baseline protocol at lo", own_verdicts()),
         "references": table("method level ssim psnr", field),
