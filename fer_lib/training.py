@@ -103,9 +103,8 @@ def load(task: Task, path: Path) -> Trained:
 
 
 def _epochs(run: "_Run", faces: torch.Tensor, whole: bool) -> None:
-    """Train the remaining epochs of `run`, with a checkpoint after each. The one before is kept too
-    if it is `whole`. Of all epochs the first `gradient_epochs` also record the Euclidean norm of
-    the gradient of each layer's weight. Raises UserError for a loss that is no number."""
+    """Train the remaining epochs of `run`; keep two checkpoints, the first if it is `whole`. The
+    first `gradient_epochs` record each layer's gradient norm. Raises UserError for a NaN loss."""
     settings, done, path = run.settings, len(run.history), weights.checkpoint(run.recipe.key)
     if done == settings.epochs:
         return

@@ -85,8 +85,7 @@ def exporter() -> HTMLExporter:
 
 
 def _webp(png: str) -> str:
-    """A picture for a page, as WebP: without loss or, if that is less, with hardly any. The PNG
-    itself, here in base64 as in the result, is a link away."""
+    """A picture in base64 as a smaller one: without loss or, if that is less, with hardly any."""
     picture, saved = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"), []
     for options in ({"lossless": True, "quality": 75}, {"quality": 80}):
         file = io.BytesIO()

@@ -14,6 +14,7 @@ from fer_lib.tools import device, files, progress
 #: White in gray of more than 8 bits (Pillow's modes I and F; cameras put 10, 12 or 14 bits into
 #: 16): the smallest that holds all values is taken, 1 only of floating point.
 WHITES = (1, 255, 1023, 4095, 16383, 65535, 2**31 - 1)
+DAMAGE = (OSError, SyntaxError, TypeError, ValueError, MemoryError, Image.DecompressionBombError)
 #: Of readable files; and the iPhone's, so that it is not left out unsaid.
 ENDINGS = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN} | {".heic"}
 
@@ -27,8 +28,8 @@ def array(images) -> tuple[np.ndarray, np.dtype]:
         raise UserError(f"these images make no array: {error}") from None
     if plain.dtype.kind not in "biuf":
         raise UserError(f"images of {plain.dtype}: give uint8, uint16, or floats in [0, 1]")
-    native = plain.dtype.newbyteorder("=") if plain.dtype.itemsize <= 8 else np.float64
-    return plain.astype(native, copy=False), plain.dtype
+    native = plain.dtype.name if plain.dtype.itemsize <= 8 else np.float64  # of this machine
+    return plain.astype(native, copy=False).view(native), plain.dtype
 
 
 def channel(shape: tuple[int, ...], axes: str = "") -> int | None:
@@ -61,14 +62,14 @@ def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
                 picture = Image.fromarray(np.asarray(picture, dtype=np.float32))
                 low, high = picture.getextrema()
                 white = next((w for w in WHITES[image.mode != "F" :] if high <= np.float32(w)), 0)
-                if not white or low < -white / 255:
+                if not white or low < -white / 255 or np.isnan(picture).any():
                     raise ValueError(f"values from {low:g} to {high:g} are no gray values")
                 notes.append(f"{white} is taken for white")
             elif picture.has_transparency_data and picture.convert("RGBA").getextrema()[3][0] < 255:
                 picture = picture.convert("RGBA")
             else:
                 picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
-    except (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
+    except DAMAGE as error:
         raise UserError(f"cannot read {path!r}: {_why(path, error)}") from None
     if notes:
         print(f"note: {path}: {'; '.join(notes)}", file=sys.stderr)
@@ -78,6 +79,8 @@ def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
 
 
 def _why(path: str, error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first"
     if getattr(error, "strerror", None):  # it cannot even be opened

@@ -51,9 +51,8 @@ def load(path: Path) -> tuple[dict, dict]:
 
 
 def newest(key: str) -> tuple[dict, dict, bool] | None:
-    """Of the training `key` the tensors and facts of its checkpoint, and True; if that is damaged
-    or gone, those of the epoch before, and False. None if it has not begun. Raises UserError if all
-    is damaged."""
+    """The tensors and facts of the checkpoint `key`, and True; if it is damaged or gone those of
+    the epoch before, and False. None if there is neither. Raises UserError if both are damaged."""
     failed = None
     for path in (checkpoint(key), previous(key)):
         if path.exists():

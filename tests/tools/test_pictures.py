@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fer_lib.config import NOTEBOOKS, UserError
@@ -244,3 +245,25 @@ def test_a_command_without_pictures_ends_in_one_line(tmp_path, capsys, source):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: cannot read")
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.ulonglong, np.longlong, ">i2", "<f8", np.longdouble, "?"])
+def test_whatever_numbers_numpy_has_torch_gets_a_type_that_it_knows(dtype):
+    array, own = pictures.array(np.ones((3, 4), dtype)[::-1])
+    assert own == np.dtype(dtype)
+    assert torch.from_numpy(array).eq(1).all()
+
+
+def test_a_picture_that_holds_nan_is_refused(tmp_path):
+    values = np.full((9, 9), 0.5, np.float32)
+    values[4, 4] = np.nan
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    with pytest.raises(UserError, match="are no gray values"):
+        pictures.read(str(tmp_path / "x.tif"))
+
+
+def test_a_picture_that_asks_for_all_memory_is_refused(tmp_path, monkeypatch):
+    Image.new("L", (9, 9)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image.Image, "load", lambda image: bytearray(2**62))
+    with pytest.raises(UserError, match="it asks for more memory than there is"):
+        pictures.read(str(tmp_path / "x.png"))
