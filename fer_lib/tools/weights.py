@@ -30,12 +30,12 @@ def previous(key: str) -> Path:
 
 def save(path: Path, tensors: dict, **facts) -> None:
     """Write torch tensors, their checksum, and JSON-able facts to one file."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"facts": json.dumps(facts), "sha256": _checksum(tensors)}
     with files.replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(serialised(tensors, metadata))  # full disks are OSErrors here
 
 
 def load(path: Path) -> tuple[dict, dict]:
