@@ -260,8 +260,8 @@ def main() -> int:
             sys.exit(f"error: {error}")
         return 0
     found, total = sweep(options.sample, options.seed)
-    text = table(found)
-    print(f"{text}\n{sum(map(len, found.values()))} of {total} faults tried")
+    text = f"{table(found)}\n\n{sum(map(len, found.values()))} of {total} faults were tried."
+    print(text)
     if options.write:
         page = readme.insert(PAGE.read_text(encoding="utf-8"), f"{text}\n", START, END)
         PAGE.write_text(page, encoding="utf-8")
