@@ -164,7 +164,8 @@ def trial(scene: str, start: Path, whole: Path, call: str, number: int, fault: s
         hurt = step(scene, folder, *strace(log, "-e", inject))
         if not hurt.returncode and (lost := different(folder, whole)):
             return f"it said nothing, and {lost}"
-        if fault != KILL and not hurt.returncode and "INJECTED" not in log.read_text():
+        met = hurt.returncode if fault == KILL else "INJECTED" in log.read_text()
+        if not met:
             return "the fault was not met"
         if fault != KILL and hurt.returncode and "Traceback" in hurt.stderr:
             return f"a traceback: {hurt.stderr.splitlines()[-1]}"
@@ -175,7 +176,8 @@ def trial(scene: str, start: Path, whole: Path, call: str, number: int, fault: s
 
 
 def different(folder: Path, whole: Path) -> str:
-    """The first file in which two folders differ; temporary files and locks do not count."""
+    """The first file in which two folders differ; temporary files, locks and the checkpoint of the
+    epoch before do not count."""
     ours, theirs = (
         {p.relative_to(root): p for p in root.rglob("*") if p.is_file() and counts(p)}
         for root in (folder, whole)

@@ -122,9 +122,9 @@ def _is_sealed(run: str) -> bool:
 
 
 def _report(run: str) -> dict[str, str]:
-    folder = REPORTS / run
-    paths = [path for kind in ("[!.]*.*", "[!n]*/[!.]*") for path in sorted(folder.glob(kind))]
-    return {str(path.relative_to(folder)): _digest(path) for path in paths}
+    places = [REPORTS / run / name for name in ("", "figures", "tables", "viewer")]
+    paths = [path for place in places for path in place.glob("[!.]*.*")]
+    return {str(path.relative_to(REPORTS / run)): _digest(path) for path in paths}
 
 
 def read(path: Path) -> dict:

@@ -76,19 +76,10 @@ def paper_network(width: float) -> autoencoder.CAE:
 
 
 def published_cae() -> autoencoder.CAE:
-    for path in weights.index().values():
-        recipe = weights.header(path)["recipe"]
-        if recipe["network"] == "cae" and recipe["task"] == "reconstruction":
-            model = config.ModelConfig(**recipe["model"])
-            return training.load(training.Reconstruction(model, False), path).model
-    pytest.skip("the paper's network is not published here")
-
-
-def published_compact() -> torch.nn.Module:
-    try:
-        return denoise.published("compact")
-    except config.UserError as error:
-        pytest.skip(str(error))
+    recipes = {path: weights.header(path)["recipe"] for path in weights.index().values()}
+    path = next(path for path, recipe in recipes.items() if recipe["network"] == "cae")
+    model = config.ModelConfig(**recipes[path]["model"])
+    return training.load(training.Reconstruction(model, False), path).model
 
 
 FORWARD = (
@@ -98,7 +89,7 @@ FORWARD = (
 
 @needs_node
 def test_compact_in_floats_is_denoise(noisy, tmp_path):
-    record = laboratory.record(published_compact(), floats=True)
+    record = laboratory.record(denoise.published("compact"), floats=True)
     given = {"record": record, "noisy": flat(noisy), "plain": False, "name": "denoise"}
     wanted = flat(denoise.denoise(noisy[:, 0], "compact"))
     np.testing.assert_allclose(node(tmp_path, FORWARD, **given), wanted, atol=1e-5)
@@ -281,7 +272,7 @@ COST = """(networks => noisy.map((x, i) => [["compact", denoise], ["cae", autoen
 @needs_chromium
 def test_in_a_browser_from_a_file(tmp_path, monkeypatch, pictures, work):
     """The published networks in 8 bits cost no more than the page says; it asks for nothing."""
-    cae, compact = published_cae(), published_compact()
+    cae, compact = published_cae(), denoise.published("compact")
     page, _ = write(tmp_path, monkeypatch, pictures, cae, compact)
     assert page.stat().st_size <= 8_000_000
     clean = pipeline.to_unit(torch.tensor(data.load().images[::20][:20]))  # ORL
