@@ -112,6 +112,13 @@ def _scores(output: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> di
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
+def scored(label: str, images: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> tuple:
+    """A row of `figures.faces`: label, pixels in [0, 1], and the SSIM of each with `clean`."""
+    scores = metrics.ssim(images, protocol.reference(clean), protocol.data_range)
+    pixels = images.clamp(0, 1).permute(0, 2, 3, 1).squeeze(-1).numpy()
+    return label, pixels, [f"{score:.2f}" for score in scores.tolist()]
+
+
 ROW = ["protocol", "method", "seed", "noise", "level"]
 POOLED = [column for column in ROW if column != "seed"]
 

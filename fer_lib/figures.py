@@ -8,25 +8,30 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fer_lib.tools.plots import DPI, legend, line, panels, spread
+from fer_lib.tools.plots import DPI, legend, line, panels
 
-#: One colour for each method, of Okabe and Ito's palette for colour-blind readers.
-COLOURS = {
-    "noisy": "#999999",
-    "median": "#E69F00",
-    "tv": "#56B4E9",
-    "mixture-blind": "#009E73",
-    "cae": "#0072B2",
-    "cae-plain": "#D55E00",
-    "cae-denoising": "#CC79A7",
-    "compact-mirrored": "#D55E00",
-    "paper": "#000000",
+#: Colour and mark of each method, the same in every figure; those not named here are gray dots.
+#: On white each has a contrast of 3 or more, and readers who are colour-blind tell them apart.
+STYLES = {
+    "noisy": {"color": "#717171", "marker": "x"},
+    "blur": {"color": "#752B28", "marker": "v"},
+    "median": {"color": "#CD8200", "marker": "s"},
+    "tv": {"color": "#2A0542", "marker": "^"},
+    "mixture-blind": {"color": "#17A65D", "marker": "P"},
+    "cae": {"color": "#0762EC", "marker": "o"},
+    "cae-plain": {"color": "#9979C5", "marker": "o"},
+    "cae-denoising": {"color": "#6E0096", "marker": "X"},
+    "compact-mirrored": {"color": "#AE2000", "marker": "*"},
+    "paper": {"color": "#000000", "marker": "D"},
 }
+#: Names in tables and legends of what chapters 2 to 5 compare.
 LABELS = {
-    "noisy": "untouched noisy input",
-    "cae": "autoencoder",
-    "cae-plain": "autoencoder without residuals",
-    "paper": "paper (ten images)",
+    "noisy": "noisy input",
+    "blur": "one Gaussian blur",
+    "cae": "the paper's autoencoder",
+    "cae-plain": "the same without skips",
+    "as-run": "as run",
+    "paper": "the paper (ten images)",
 }
 
 
@@ -63,17 +68,6 @@ def _framed(image: np.ndarray, side: int) -> np.ndarray:
     return np.pad(large, ((0, gap), (0, gap), (0, 0)), constant_values=1)
 
 
-def counts(table: pd.DataFrame, category: str, value: str, part: str | None = None) -> Figure:
-    """Horizontal bars of `value` per `category`, stacked by `part` if given."""
-    figure, axis = plt.subplots(figsize=(8, 0.35 * table[category].nunique() + 1))
-    bars = table.pivot_table(index=category, columns=part, values=value, aggfunc="sum", sort=False)
-    bars.iloc[::-1].plot.barh(stacked=True, ax=axis, width=0.75, legend=part is not None)
-    axis.set(xlabel=value, ylabel="")
-    axis.grid(axis="y", visible=False)
-    sns.despine(figure, left=True)
-    return figure
-
-
 def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
     """Gradient norm per layer from input to output, one panel per epoch, one line per network: the
     geometric mean over seeds, in a band from the smallest to the largest norm."""
@@ -82,10 +76,9 @@ def gradient_profile(gradients: pd.DataFrame, layers: Sequence[str]) -> Figure:
     for axis, epoch in zip(axes, epochs, strict=True):
         for name, rows in gradients[gradients["epoch"] == epoch].groupby("model"):
             norms = rows.pivot(index="depth", columns="seed", values="norm")
-            colour, ends = COLOURS.get(name), (norms.min(axis=1), norms.max(axis=1))
-            mean = np.exp(np.log(norms).mean(axis=1))
-            axis.plot(norms.index, mean, "o-", ms=3.5, color=colour, label=LABELS.get(name, name))
-            axis.fill_between(norms.index, *ends, color=colour, alpha=0.15, lw=0)
+            mean, ends = np.exp(np.log(norms).mean(axis=1)), (norms.min(axis=1), norms.max(axis=1))
+            axis.plot(norms.index, mean, ms=3.5, **STYLES[name], label=LABELS[name])
+            axis.fill_between(norms.index, *ends, color=STYLES[name]["color"], alpha=0.15, lw=0)
         axis.set(title=f"epoch {epoch}", yscale="log", xlabel="layer, input to output")
         axis.axvline(sum("encoder" in layer for layer in layers) + 0.5, color=".6", ls=":")
     axes[0].set_ylabel("norm of the weight's gradient")
@@ -101,25 +94,10 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
     for axis, protocol in zip(axes, protocols, strict=True):
         groups = table[table["protocol"] == protocol].groupby("method", sort=False)
         for place, (name, group) in enumerate([*groups, ("paper", paper)]):
-            style = {"fmt": "D" if name == "paper" else "o-", "color": COLOURS.get(name)}
-            style |= {"label": LABELS.get(name, name), "shift": 0.006 * (place - 1)}
-            line(axis, group, metric, by="level", **style)
+            look = STYLES.get(name, {}) | {"ls": "" if name == "paper" else "-"}
+            look |= {"label": LABELS.get(name, name), "shift": 0.006 * (place - 1)}
+            line(axis, group, metric, by="level", **look)
         axis.set(title=protocol, xlabel="noise factor", xticks=paper["level"])
     axes[0].set_ylabel({"ssim": "SSIM", "mse": "MSE on [0, 1]"}[metric])
     legend(figure, axes[0])
-    return figure
-
-
-def emotions(table: pd.DataFrame) -> Figure:
-    """SSIM gain over the noisy input per emotion, with intervals; one panel per noise level. table:
-    emotion, level, n, gain, gain_lo, gain_hi."""
-    levels = sorted(table["level"].unique())
-    figure, axes = panels(len(levels), len(levels), 4)
-    for axis, level in zip(axes, levels, strict=True):
-        rows = table[table["level"] == level].iloc[::-1]
-        names = rows["emotion"] + " (" + rows["n"].astype(str) + ")"
-        style = {"fmt": "o", "ms": 5, "capsize": 3, "color": COLOURS["cae"]}
-        axis.errorbar(rows["gain"], names, xerr=spread(rows, "gain"), **style)
-        axis.axvline(0, color=".5", lw=1)
-        axis.set(title=f"factor {level:g}", xlabel="SSIM gained")
     return figure

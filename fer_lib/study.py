@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fer_lib import config, data, training
 from fer_lib.config import REPORTS, Config, Part, Recipe
+from fer_lib.readers import ferplus
 from fer_lib.tools import files, plots
 from fer_lib.training import Trained
 
@@ -60,6 +61,14 @@ class Study:
     def _at(self, positions: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
         return np.ascontiguousarray(self.faces.images[positions]), self.faces.rows.loc[positions]
 
+    def shown(self, rows: pd.DataFrame, count: int) -> tuple[np.ndarray, pd.DataFrame]:
+        """Up to `count` images and rows of those in `rows` that a figure may show: of FER+ those in
+        `ferplus.SHOWN`, of other data some, evenly spaced."""
+        ids = rows["id"].to_numpy()
+        some = np.linspace(0, len(ids), min(count, len(ids)), endpoint=False).astype(int)
+        named = [one for one in ferplus.SHOWN if one in ids] or ids[some]
+        return self._at(np.searchsorted(self.faces.rows["id"], named[:count]))
+
     def part(self, name: str, **changes) -> Part:
         """A part of this study's faces by its name; see `Config.part`."""
         return self.settings.part(self.faces.checksum, name, **changes)
@@ -101,12 +110,10 @@ class Study:
         images, rows = self._at(places[some])
         return images, rows["id"].to_numpy()
 
-    def trained(self, network: str, seed: int, width: float | None = None) -> Trained:
-        """One of NETWORKS, at `width` or else at the profile's width: loaded, or trained now on the
-        training side of the split of version 0."""
+    def trained(self, network: str, seed: int) -> Trained:
+        """One of NETWORKS: loaded, or trained now on the training side of split version 0."""
         part = self.part("sample", version=0)
-        recipe = config.reconstruction(self.settings, part, network, seed, width=width)
-        return self.reconstruct(recipe)
+        return self.reconstruct(config.reconstruction(self.settings, part, network, seed))
 
     def reconstruct(self, recipe: Recipe) -> Trained:
         """The training of a recipe with the task "reconstruction": loaded, or trained now."""

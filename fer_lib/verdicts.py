@@ -74,14 +74,16 @@ def sentences(answers: pd.DataFrame, metric: str = "ssim") -> list[str]:
     return [f"**{name}** ({ASKED[over]}): {_by_protocol(rows)}." for (name, over), rows in groups]
 
 
-def by_network(answers: pd.DataFrame) -> list[str]:
-    """`sentences` of each network, by each metric; `answers` has the extra column `network`."""
-    groups = answers.groupby(["network", "metric"], sort=False)
-    return [
-        f"*{network}*, by {metric.upper()}: {line}"
-        for (network, metric), rows in groups
-        for line in sentences(rows, metric)
-    ]
+def summary(answers: pd.DataFrame, name: str, metric: str = "ssim") -> str:
+    """Both questions in words, for what is called `name`: in how many cases with noise."""
+    rows = answers[(answers["metric"] == metric) & (answers["at"] != "0")]
+    yes = rows["verdict"].isin(["effective", "worse"]).groupby([rows["question"], rows["baseline"]])
+    blur, noisy, steps = yes.agg(["sum", "size"]).itertuples(index=False)
+    return (
+        f"**{name} is better than doing nothing in {noisy.sum} of {noisy.size} cases with noise, "
+        f"and better than one Gaussian blur in {blur.sum}; its output is worse where there is more "
+        f"noise in {steps.sum} of {steps.size} steps.**"
+    )
 
 
 def _by_protocol(rows: pd.DataFrame) -> str:

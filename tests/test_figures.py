@@ -1,13 +1,19 @@
 """Figures show what their tables hold, for methods and numbers that the study does not know too."""
 
+import itertools
+import re
+
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import skimage
 import torch
 import torchvision
 
 from fer_lib import evaluation, figures, paper
+from fer_lib.config import ROOT
 from fer_lib.tools import plots
 
 
@@ -22,17 +28,17 @@ def test_the_denoiser_of_the_readme_reaches_the_figure(pictures):
     def blurred(noisy, protocol, level):
         return torchvision.transforms.functional.gaussian_blur(noisy, 5)
 
-    methods = {("noisy", 0): evaluation.nothing, ("blurred", 0): blurred}
+    methods = {("noisy", 0): evaluation.nothing, ("mine", 0): blurred}
     scores = evaluation.score(
         pictures[:8], np.arange(8), methods=methods, levels=(0.0, 0.15), seed=0
     )
     figure = figures.quality_by_level(evaluation.pool(scores), paper.tables(), "ssim")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == [figures.LABELS["noisy"], "blurred", figures.LABELS["paper"]]
+    assert labels == [figures.LABELS["noisy"], "mine", figures.LABELS["paper"]]
     marks = [container.lines[0].get_marker() for container in figure.axes[0].containers]
-    assert marks == ["o", "o", "D"]  # the paper's points stand out without colour
+    assert marks == ["x", "None", "D"]  # the paper's points stand out without colour
     gain = scores.groupby(["protocol", "level", "method"])["ssim"].mean()
-    assert gain["camera noise", 0.15, "blurred"] > gain["camera noise", 0.15, "noisy"]
+    assert gain["camera noise", 0.15, "mine"] > gain["camera noise", 0.15, "noisy"]
 
 
 def test_small_and_large_faces_share_one_picture():
@@ -71,23 +77,49 @@ def test_gradients_are_geometric_means_over_seeds():
     assert border.get_xdata() == [1.5, 1.5]
 
 
-def test_emotions_are_drawn_with_their_numbers_of_images():
-    rows = [("fear", level, 12, 0.1, 0.05, 0.15) for level in (0.15, 0.3)]
-    columns = ["emotion", "level", "n", "gain", "gain_lo", "gain_hi"]
-    figure = figures.emotions(pd.DataFrame(rows, columns=columns))
-    assert [axis.get_title() for axis in figure.axes] == ["factor 0.15", "factor 0.3"]
-    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["fear (12)"]
+#: Vision without red or green receptors, on linear RGB (Machado, Oliveira and Fernandes 2009, "A
+#: physiologically-based model for simulation of color vision deficiency", severity 1).
+SIGHT = {
+    "usual": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216]]
+    + [[-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413]]
+    + [[-0.011820, 0.042940, 0.968881]],
+}
 
 
-def test_counts_are_bars_from_top_to_bottom_stacked_by_part():
-    table = pd.DataFrame({"emotion": ["a", "b", "a", "b"], "n": [1, 2, 3, 4], "part": list("xxyy")})
-    (axis,) = figures.counts(table, "emotion", "n", "part").axes
-    assert [text.get_text() for text in axis.get_yticklabels()] == ["b", "a"]
-    assert [bar.get_width() for bars in axis.containers for bar in bars] == [2, 1, 4, 3]
-    (axis,) = figures.counts(table[:2], "emotion", "n").axes
-    assert [bar.get_width() for bar in axis.containers[0]] == [2, 1]
+def linear(colour: str) -> np.ndarray:
+    """Linear RGB of "#RRGGBB"."""
+    rgb = np.array(mpl.colors.to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
-def test_methods_have_colours_of_their_own():
-    assert figures.COLOURS["noisy"] == "#999999"
-    assert len({figures.COLOURS[name] for name in ("noisy", "cae", "cae-plain", "paper")}) == 4
+def contrast(colour: str) -> float:
+    """With white, by WCAG 2.2."""
+    return 1.05 / (linear(colour) @ (0.2126, 0.7152, 0.0722) + 0.05)
+
+
+def seen(colour: str, sight: str) -> np.ndarray:
+    """CIELAB of a colour as it is seen."""
+    rgb = np.clip(np.array(SIGHT[sight]) @ linear(colour), 0, 1)
+    encoded = np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055)
+    return skimage.color.rgb2lab(encoded)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_every_method_has_its_colour_and_every_colour_is_seen(sight):
+    colours = [look["color"] for look in figures.STYLES.values()]
+    assert all(contrast(colour) >= 3 for colour in (*colours, *plots.LEVELS, *plots.OTHERS))
+    pairs = itertools.combinations(colours, 2)
+    assert all(np.linalg.norm(seen(a, sight) - seen(b, sight)) > 15 for a, b in pairs)
+
+
+def test_no_figure_has_a_colour_of_its_own():
+    """Colours stand in `figures.STYLES` and `plots`; what is no result is black, white or gray."""
+    for path in sorted((ROOT / "fer_lib").rglob("*.py")):
+        if path.name != "plots.py":
+            text = path.read_text(encoding="utf-8")
+            text = text.replace(text[text.find("STYLES = {") : text.find("LABELS = {")], "")
+            assert not re.findall(r"#[0-9A-Fa-f]{6}\b|[\"']C\d[\"']|tab:", text), path
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        assert not re.search(r"#[0-9A-Fa-f]{6}\b", path.read_text(encoding="utf-8")), path

@@ -214,14 +214,6 @@ def test_the_papers_network_is_trained_as_the_plan_of_its_chapters_says(study, a
         assert start is None
 
 
-def test_another_width_is_another_training(study, asked):
-    study.trained("cae", 3)
-    study.trained("cae", 3, width=0.25)
-    first, second = (given[2] for given in asked)
-    assert second == replace(first, model=replace(first.model, width=0.25))
-    assert second.key != first.key
-
-
 def test_a_recipe_decides_task_and_faces(study, asked):
     part = study.part("paper")
     recipe = config.reconstruction(study.settings, part, "as-run", 9, augmented=False)

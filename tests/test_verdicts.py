@@ -161,23 +161,19 @@ def test_every_question_is_a_sentence_and_protocols_with_the_same_verdicts_are_o
     ]
 
 
-def test_each_network_is_spoken_of_by_each_metric():
-    cell = {"question": "RQ2", "baseline": "", "protocol": "a", "at": "0 to 0.3"}
-    rows = [
-        cell | {"network": network, "metric": metric, "verdict": verdict}
-        for network, metric, verdict in (
-            ("as-run", "ssim", "worse"),
-            ("as-run", "mse", "undecided"),
-            ("range-matched", "ssim", "better"),
-        )
-    ]
-    first, second, third = verdicts.by_network(pd.DataFrame(rows))
-    assert first.startswith("*as-run*, by SSIM: **RQ2**")
-    assert "worse at" in first
-    assert second.startswith("*as-run*, by MSE")
-    assert "undecided at" in second
-    assert third.startswith("*range-matched*, by SSIM")
-    assert "better at" in third
+def test_a_summary_counts_the_cases_with_noise():
+    cells = [("RQ1", "noisy", "0", "effective")]  # no noise: no case
+    cells += [("RQ1", "noisy", at, "effective") for at in ("0.3", "0.5")]
+    cells += [("RQ1", "blur", "0.3", "undecided"), ("RQ1", "blur", "0.5", "effective")]
+    cells += [("RQ2", "", "0 to 0.3", "worse"), ("RQ2", "", "0.3 to 0.5", "better")]
+    table = pd.DataFrame(cells, columns=["question", "baseline", "at", "verdict"])
+    other = table.assign(metric="mse", verdict="undecided")
+    both = pd.concat([other, table.assign(metric="ssim")])
+    text = verdicts.summary(both, "The network")
+    assert text.startswith("**The network is better than doing nothing in 2 of 2 cases with noise")
+    assert "than one Gaussian blur in 1; " in text
+    assert text.endswith("more noise in 1 of 2 steps.**")
+    assert "nothing in 0 of 2" in verdicts.summary(both, "The network", "mse")
 
 
 @pytest.mark.parametrize(

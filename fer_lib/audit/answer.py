@@ -18,14 +18,8 @@ def words(template: str, **facts) -> str:
     return environment.get_template(template).render(facts)
 
 
-def answer(dataset: str, tables: Path) -> list[str]:
-    """`headline` for the paper's data set, a banner for any other; dataset: its `Faces.name`."""
-    caveat = paper.caveat(dataset)
-    return [caveat] if caveat else headline(tables)
-
-
-def headline(tables: Path) -> list[str]:
-    """The findings as Markdown sentences, from four tables of chapter 5 in the folder `tables`."""
+def answer(tables: Path) -> list[str]:
+    """The findings on the paper's data, in Markdown, from tables of chapter 5 in the folder."""
     names = ("paper_figures", "as_run", "as_run_losses", "ladder")
     shown, runs, losses, ladder = (pd.read_csv(tables / f"{name}.csv") for name in names)
     found, start = shown[shown["id"] >= 0], runs.iloc[0]  # the first network, without noise

@@ -6,12 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib import paper
-from fer_lib.tools.plots import legend, line, panels, spread
+from fer_lib.tools.plots import LEVELS, OTHERS, legend, line, panels, spread
 
-#: Colours of the noise factors, weakest first, and marks that distinguish them without colour.
-LEVELS = ("#440154", "#31688E", "#2A9D6B", "#B8860B")
+#: Marks of the noise factors, weakest first, which distinguish them without colour.
 MARKS = "osD^"
-NETWORKS = ("#0072B2", "#56B4E9", "#D55E00", "#CC79A7")
 READINGS = {
     "code": "output with clean face:\nwhat the code computes",
     "search": "noisy image with clean face:\nwhat our blind search had found",
@@ -42,7 +40,7 @@ def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Fi
     history: label, seed, epoch, train_loss. bounds: the losses "floor", the lowest for a sigmoid,
     and optionally "constant", of the best constant image. printed: by label, one loss per epoch."""
     figure, axis = plt.subplots(figsize=(8, 4.4), layout="constrained")
-    for (label, rows), colour in zip(history.groupby("label", sort=False), NETWORKS, strict=False):
+    for (label, rows), colour in zip(history.groupby("label", sort=False), OTHERS, strict=False):
         for number, (_, run) in enumerate(rows.groupby("seed")):
             name = "" if number else label
             axis.plot(run["epoch"], run["train_loss"], color=colour, label=name, lw=2, alpha=0.8)
@@ -65,14 +63,14 @@ def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     figure, axes = panels(2, 2, 4.6, sharey=False)
     single = dict(tuple(scores.groupby("level")["ssim"]))
     violins = axes[0].violinplot([*single.values()], [*single], widths=0.09, showextrema=False)
-    plt.setp(violins["bodies"], facecolor=NETWORKS[0], alpha=0.25)
+    plt.setp(violins["bodies"], facecolor=OTHERS[0], alpha=0.25)
     axes[0].axhline(0, color=".4", lw=1)
     printed = paper.tables()
     printed[["mse_lo", "mse_hi"]] = printed[["mse", "mse"]].to_numpy()
     groups = [*table.groupby("label", sort=False), ("the paper", printed)]
     for axis, metric in zip(axes, ("ssim", "mse"), strict=True):
         for place, (label, rows) in enumerate(groups):
-            mark, colour = ("D", "black") if label == "the paper" else ("o-", NETWORKS[place])
+            mark, colour = ("D", "black") if label == "the paper" else ("o-", OTHERS[place])
             style = {"fmt": mark, "ms": 6, "capsize": 4, "color": colour, "label": label}
             line(axis, rows, metric, by="level", shift=0.012 * (place - 1), **style)
         axis.set(xlabel="noise factor", xticks=paper.LEVELS)

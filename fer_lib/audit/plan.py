@@ -7,7 +7,7 @@ from fer_lib import config
 from fer_lib.config import Config, Recipe
 
 #: Version of this folder's results: raised when its code changes a table of chapter 3 or 5.
-VERSION = 2
+VERSION = 3
 #: The learning rate of the authors' first network (aced6371).
 EARLY_RATE = 1e-3
 _LESS = {"plain": "no additions", "no-norms": "no batch norms", "bare": "neither"}

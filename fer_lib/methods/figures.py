@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib.figures import COLOURS
+from fer_lib.figures import STYLES
 from fer_lib.noise import NOISES
 from fer_lib.tools.plots import legend, line, panels
 
@@ -21,7 +21,7 @@ def quality_and_cost(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
         axis.plot(rows["milliseconds"], rows["ssim"], "o", ms=4, color=".7")
         for name, label in labels.items():
             place = rows.loc[name, ["milliseconds", "ssim"]]
-            axis.plot(*place, "o", color=COLOURS[name], label=label)
+            axis.plot(*place, ls="", **STYLES[name], label=label)
         axis.set(title=f"factor {level:g}", xscale="log", xlabel="ms an image, one core")
     figure.supylabel("SSIM")
     legend(figure, axes[0])
@@ -36,7 +36,7 @@ def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     for axis, noise in zip(axes, noises, strict=True):
         for name, label in labels.items():
             rows = table[(table["noise"] == noise) & (table["method"] == name)]
-            line(axis, rows, "ssim", by="level", color=COLOURS[name], label=label)
+            line(axis, rows, "ssim", by="level", **STYLES[name], label=label)
         axis.set(title=noise, xlabel=NOISES[noise].level, xticks=rows["level"])
         if NOISES[noise].levels[0] > NOISES[noise].levels[-1]:
             axis.invert_xaxis()  # fewer photons are more noise

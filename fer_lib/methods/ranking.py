@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, stats, verdicts
+from fer_lib import evaluation, stats
 from fer_lib.methods.plans import Schedule
 from fer_lib.methods.table import Reference
 
@@ -55,20 +55,19 @@ def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def smallest_gains(scores: pd.DataFrame) -> pd.DataFrame:
-    """Of each method under each noise its smallest gain in SSIM over doing nothing: method, noise,
-    the gain with its interval (`gain`, `lo`, `hi`), of all levels those with the smallest `lo`, and
-    `generalises`: whether that is above 0."""
-    gains = [
-        verdicts.rq1(group, name).assign(noise=noise, method=name)
-        for noise, group in scores.groupby("noise", sort=False)
-        for name in group["method"].unique()
-        if name != "noisy"
-    ]
-    table = pd.concat(gains, ignore_index=True).rename(columns={"difference": "gain"})
-    smallest = table.loc[table.groupby(["method", "noise"], sort=False)["lo"].idxmin()]
-    smallest["generalises"] = smallest["verdict"] == "effective"
-    return smallest[["method", "noise", "gain", "lo", "hi", "generalises"]]
+def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFrame:
+    """How far each method is ahead of the best of `filters`, by mean SSIM, under each noise at each
+    level: noise, level, filter, method, the paired difference in SSIM, and its interval. scores: of
+    `evaluation.score`."""
+    rows = []
+    for (noise, level), group in scores.groupby(["noise", "level"], sort=False):
+        best = group[group["method"].isin(filters)].groupby("method")["ssim"].mean().idxmax()
+        theirs = stats.matrix(group, "ssim", method=best)
+        for name in group["method"][~group["method"].isin(filters)].unique():
+            gap = stats.difference(stats.matrix(group, "ssim", method=name), theirs)
+            rows.append((noise, level, best, name, *gap.values))
+    columns = ["noise", "level", "filter", "method", "difference", "lo", "hi"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 #: What `trend` varies, one at a time, and what it counts.

@@ -115,8 +115,8 @@ def from_clean(study: Study) -> dict[str, Reference]:
     add("clamped-wiener", "Wiener filter, clamped noise", clamped, **matrix)
     told = per_level(mixture.denoiser, prior)
     ours = {"parameters": prior.parameters, "family": "mixture"}
-    add("mixture", "patch mixture (ours)", told, told=True, **ours)
-    add("mixture-blind", "patch mixture (ours), level estimated", estimated(told), **ours)
+    add("mixture", "our patch mixture", told, told=True, **ours)
+    add("mixture-blind", "our patch mixture, level estimated", estimated(told), **ours)
     return references
 
 

@@ -12,11 +12,6 @@ from fer_lib.noise import PROTOCOLS
 from fer_lib.study import Study
 from fer_lib.tools import files
 
-#: Test faces of FER+ that may be shown on the front page: adults, and no agency's watermark.
-SHOWN = (8386, 25926, 32752)
-#: The same of the page `laboratory.html`, chosen by looking at each.
-LABORATORY = (*SHOWN, 32306, 32410, 33042, 34231, 34434, 34908, 35217, 35340)
-
 
 def write(
     study: Study, ids: Sequence[int], levels: Sequence[float], methods: dict[str, tuple]

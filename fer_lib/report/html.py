@@ -5,7 +5,6 @@ import base64
 import functools
 import io
 import re
-from html import escape
 from pathlib import Path
 
 import nbformat
@@ -33,7 +32,7 @@ _NUMBER = re.compile(
     r"((p ?)?[<=] ?)?[\[(+−-]*\.?\d[\d\s.,;±%()\[\]e+–−-]*(%|[A-Za-z]{1,3})?|[–∞]", re.I
 )
 #: Cells that pandas writes for machines.
-_UNSAID = {"NaN": "–", "None": "–", "inf": "∞"}
+_UNSAID = {"NaN": "–", "None": "–", "inf": "∞", "True": "yes", "False": "no"}
 #: A minus after an opening bracket, a comma or an equals sign is a sign, set without space.
 _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?=&#x02212;)")
 
@@ -64,6 +63,14 @@ def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: st
     there = [(label, href) for label, href, _ in nav if (page.parent / href).exists()]
     parts = {"title": title, "banner": banner, "nav": there, "chapters": nav, "article": article}
     _write(new_notebook(), page, **parts)
+
+
+def answer(notebook: Path) -> str:
+    """The sentence in bold with which the answer of an executed chapter begins, or ""."""
+    cells = [c for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code"]
+    given = [o for c in cells if "answer" in c.metadata.get("tags", ()) for o in c.outputs]
+    said = re.match(r"\*\*(.+?)\*\*", given[0].data["text/markdown"]) if given else None
+    return said[1].rstrip(".") + "." if said else ""
 
 
 def _write(book, page: Path, *, embed: bool = False, **resources) -> None:
@@ -141,15 +148,13 @@ class Renderer(IPythonRenderer):
     def table(self, text: str) -> str:
         return _tables(f"<table>{text}</table>")
 
-    def image(self, text: str, url: str, title: str | None = None) -> str:
-        """A picture; one with a title, ![alt](url "title"), is a figure with a caption."""
-        picture = super().image(text, url)
-        if title is None:
-            return picture
-        return f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>"
 
-    def paragraph(self, text: str) -> str:  # HTML allows no figure inside one
-        return f"{text}\n" if text.startswith("<figure>") else super().paragraph(text)
+def _merge_heads(rows: list) -> None:
+    """Make one row of pandas' two, of which one names the columns and the other the index."""
+    if len(rows) == 2 and not any(cell.has_attr("colspan") for row in rows for cell in row("th")):
+        for above, below in zip(*(row("th") for row in rows), strict=True):
+            above.string = above.get_text() or below.get_text()
+        rows[1].decompose()
 
 
 def _tables(html: str) -> str:
@@ -162,6 +167,7 @@ def _tables(html: str) -> str:
         for cell in table(["td", "th"]):
             if cell.string in _UNSAID:
                 cell.string = _UNSAID[cell.string]
+        _merge_heads(table.select("thead tr"))
         body = [row("td") for row in table.select("tbody tr")]
         heads = [row("th") for row in table.select("thead tr") if not row.select("[colspan]")]
         # Columns are counted from the right, where rows of a hierarchical index agree.

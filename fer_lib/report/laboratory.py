@@ -10,7 +10,8 @@ import torch
 from nbformat.v4 import new_notebook
 from torch import nn
 
-from fer_lib.methods import lessons, plans, viewer
+from fer_lib.methods import lessons, plans
+from fer_lib.readers import ferplus
 from fer_lib.report import html
 from fer_lib.study import Study
 from fer_lib.tools import files
@@ -34,10 +35,10 @@ def write(study: Study, page: Path, **resources) -> None:
 
 
 def pictures(study: Study) -> list[str]:
-    """48x48 bytes each, in base64: scikit-image's astronaut, test faces (FER+: if LABORATORY)."""
+    """48x48 bytes each, in base64: scikit-image's astronaut, test faces (FER+: if SHOWN)."""
     astronaut = skimage.data.astronaut()[:192, 128:320] @ (0.299, 0.587, 0.114)
     images, rows = study.side("test")
-    named = np.flatnonzero(rows["id"].isin(viewer.LABORATORY))  # of FER+ no others may be shown
+    named = np.flatnonzero(rows["id"].isin(ferplus.SHOWN))  # of FER+ no others may be shown
     some = named if study.faces.name == "ferplus" else np.linspace(0, len(rows) - 1, 11).astype(int)
     shown = (astronaut.reshape(48, 4, 48, 4).mean(axis=(1, 3)), *images[some])
     return [base64.b64encode(np.uint8(image)).decode() for image in shown]

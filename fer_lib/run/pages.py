@@ -26,7 +26,8 @@ def make(run: str, which: str) -> None:
         study, page = open_study(**asked.parameters(run)), folder / "laboratory.html"
         laboratory.write(study, page, title=f"Try it yourself · {run}", nav=NAV, banner=banner)
         title = f"Removing noise from faces with autoencoders · {run}"
-        nav = [(*link, chapter.question) for link, chapter in zip(NAV, CHAPTERS, strict=True)]
+        answers = [html.answer(WORK / run / f"{c.name}.ipynb") or c.question for c in CHAPTERS]
+        nav = [(*link, answer) for link, answer in zip(NAV, answers, strict=True)]
         facts = article.facts(folder, record) | {"laboratory": page.name}
         html.index(folder / "index.html", title=title, nav=nav, article=facts, banner=banner)
         asked.seal(run)

@@ -13,6 +13,11 @@ from PIL import Image
 #: Inches, and so points of text, are those of the page; a CSS pixel has 1.5 of the file's.
 DPI, CSS_DPI = 144, 96
 sns.set_theme(style="whitegrid", context="notebook", rc={"axes.edgecolor": ".7"})
+#: Of noise factors, weakest first: the darker half of viridis, with a contrast of 3 on white.
+LEVELS = ("#440154", "#443B84", "#2F6B8E", "#1F958B")
+#: Of trainings and parts of data, which are no methods.
+OTHERS = ("#0762EC", "#9979C5", "#17A65D", "#6E0096", "#CD8200", "#752B28")
+plt.rcParams["axes.prop_cycle"] = plt.cycler(color=OTHERS)
 
 
 def panels(count: int, columns: int, height: float, **options) -> tuple[Figure, Sequence]:
@@ -40,7 +45,7 @@ def spread(rows: pd.DataFrame, metric: str) -> np.ndarray | None:
 def line(axis, rows: pd.DataFrame, metric: str, *, by: str, shift: float = 0, **options) -> None:
     """`metric` with its intervals, where there are any, against the column `by`, moved by `shift`
     so that the intervals of several lines do not hide each other."""
-    options = {"fmt": "o-", "ms": 4, "capsize": 3} | options
+    options = {"ms": 5, "capsize": 3} | options
     axis.errorbar(rows[by] + shift, rows[metric], yerr=spread(rows, metric), **options)
 
 

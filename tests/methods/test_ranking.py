@@ -1,4 +1,4 @@
-"""Who races whom and who leads; who generalises; what more learning brings."""
+"""Who races whom and who leads; what beats the best filter; what more learning brings."""
 
 import numpy as np
 import pandas as pd
@@ -138,18 +138,23 @@ def test_races_are_corrected_each_on_its_own():
 # --- other noise ---------------------------------------------------------------------------------
 
 
-def test_a_method_generalises_if_it_gains_at_every_level_of_a_noise():
+def test_methods_are_set_against_the_best_filter_of_each_noise_and_level():
     gains = {("speckle", 0.1): 0.1, ("speckle", 0.3): 0.02, ("poisson", 5): 0.1, ("poisson", 9): 0}
     wiggle = 0.01 * np.sin(np.arange(IMAGES))
     parts = []
     for (noise, level), gain in gains.items():
-        parts.append(rows("noisy", BASE, noise=noise, level=level))
+        weaker, stronger = ("median", "tv") if noise == "speckle" else ("tv", "median")
+        parts.append(rows(weaker, BASE - 0.05, noise=noise, level=level))
+        parts.append(rows(stronger, BASE, noise=noise, level=level))
         parts.append(rows("x", BASE + gain + wiggle, noise=noise, level=level))
-    table = ranking.smallest_gains(pd.concat(parts)).set_index("noise")
-    assert table["method"].tolist() == ["x", "x"]
-    assert table["gain"].to_dict() == pytest.approx({"speckle": 0.02, "poisson": 0}, abs=1e-3)
-    assert table["generalises"].to_dict() == {"speckle": True, "poisson": False}
-    assert (table["lo"] < table["gain"]).all()
+    table = ranking.against_filters(pd.concat(parts), ("median", "tv", "gaussian"))
+    assert table["method"].tolist() == ["x"] * 4
+    best = {"speckle": "tv", "poisson": "median"}
+    assert table["filter"].tolist() == table["noise"].map(best).tolist()
+    found = table.set_index(["noise", "level"])["difference"].to_dict()
+    assert found == pytest.approx(gains, abs=1e-3)
+    assert ((table["lo"] < table["difference"]) & (table["difference"] < table["hi"])).all()
+    assert (table["lo"] > 0).tolist() == [gain > 0 for gain in gains.values()]
 
 
 # --- what more learning brings -------------------------------------------------------------------

@@ -193,7 +193,7 @@ def test_each_training_has_its_method_and_the_first_one_stands_for_all():
 def test_what_is_said_of_methods_stands_in_one_table(from_clean):
     about = table.about(from_clean)
     assert about.index[-2:].tolist() == ["mixture", "mixture-blind"]
-    assert about.loc["mixture"].tolist() == ["patch mixture (ours)", "clean", "told"]
+    assert about.loc["mixture"].tolist() == ["our patch mixture", "clean", "told"]
     assert about.loc["mixture-blind"].tolist()[1:] == ["clean", "blind"]
 
 

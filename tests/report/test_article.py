@@ -71,7 +71,7 @@ def test_the_lead_is_sixty_words_or_so(soup):
 
 def test_words_are_defined_once(soup):
     words = soup.select_one(".words").get_text()
-    for word in (*("SSIM", "As run", "Range-matched", "Without skips", "Compact (ours)"), *WAYS):
+    for word in (*("SSIM", "As run", "Range-matched", "Without skips", "Our small network"), *WAYS):
         assert words.count(word) == 1, word
 
 

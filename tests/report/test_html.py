@@ -7,6 +7,7 @@ import re
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -103,7 +104,8 @@ def test_page_frame(soup):
     hrefs = [link["href"] for link in soup.select("header a")]
     assert hrefs == ["index.html", "01.html", "02.html", "03.html"]
     assert soup.select_one("[aria-current=page]")["href"] == "02.html"
-    assert soup.select_one(".next a")["href"] == "03.html"
+    ends = [(link.previous_sibling.strip(), link["href"]) for link in soup.select(".next a")]
+    assert ends == [("Previous:", "01.html"), ("Next:", "03.html")]
 
 
 def test_contents_reach_every_section(soup):
@@ -162,6 +164,15 @@ def test_the_answer_follows_the_question(soup):
     assert answer.get_text().split() == ["Answer.", "It", "holds."]
     assert soup.main.get_text().count("It holds.") == 2  # and where the chapter comes to it
     assert soup.main.find("details", class_="settings").find_next_sibling(class_="next")
+
+
+def test_two_heads_of_a_table_become_one_where_both_fit():
+    named = pd.DataFrame({"SSIM": [0.5]}, index=pd.Index(["noisy"], name="method"))
+    (head,) = BeautifulSoup(html._tables(named.to_html()), "html.parser").select("thead tr")
+    assert [cell.get_text() for cell in head(["td", "th"])] == ["method", "SSIM"]
+    two = pd.concat({"as it is": named}, axis=1)  # columns of two levels keep their rows
+    heads = BeautifulSoup(html._tables(two.to_html()), "html.parser").select("thead tr")
+    assert len(heads) == 3
 
 
 def test_table_marks_columns_of_numbers(soup):

@@ -15,8 +15,9 @@ import torch
 from bs4 import BeautifulSoup
 
 from fer_lib import autoencoder, config, data, denoise, evaluation, metrics, pipeline, training
-from fer_lib.methods import lessons, networks, table, viewer
+from fer_lib.methods import lessons, networks, table
 from fer_lib.noise import PROTOCOLS
+from fer_lib.readers import ferplus
 from fer_lib.report import laboratory
 from fer_lib.tools import weights
 from tests.report.browser import Browser, needs_chromium
@@ -244,7 +245,7 @@ def test_of_ferplus_only_the_named_faces_are_shown(tmp_path, monkeypatch, pictur
         texts = json.loads(soup.select_one("#data").string)["pictures"]
         return [np.frombuffer(base64.b64decode(text), np.uint8) for text in texts]
 
-    named = list(viewer.LABORATORY)
+    named = list(ferplus.SHOWN)
     chosen = shown([*range(24 - len(named)), *named], "ferplus")
     assert np.array_equal(chosen[1:], pictures[-len(named) :].reshape(len(named), -1))
     (astronaut,) = shown(range(24), "ferplus")  # another split: none of them is tested
