@@ -74,9 +74,7 @@ def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
     """(N, H, W) -> the same, in parts that fit into memory, by the method that leads chapter 6."""
     method, white = table.mirrored(table.restorer(model)), WHITE[planes.dtype]
     restored, several = torch.empty_like(planes), max(1, SIDE**2 // planes[0].numel())
-    starts = (
-        range(0, n, step) for n, step in zip(planes.shape, (several, SIDE, SIDE), strict=True)
-    )
+    starts = map(range, (0, 0, 0), planes.shape, (several, SIDE, SIDE))
     jobs = list(itertools.product(*starts))
     # A margin ends at a multiple of 8 from the right end too, for mirror images.
     end = SIDE + MARGIN + planes.shape[2] % 8
