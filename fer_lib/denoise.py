@@ -97,10 +97,8 @@ def published(name: str) -> nn.Module:
     recipes = {path: weights.header(path)["recipe"] for path in weights.index().values()}
     recipes = {path: r for path, r in recipes.items() if r["task"] == "restoration"}
     if not recipes:
-        raise UserError(
-            "no published networks: set FER_NETWORKS to the folder reports/ferplus-cpu/networks of"
-            " a clone of the project"
-        )
+        where = "reports/ferplus-cpu/networks of a clone of the project"
+        raise UserError(f"no published networks: set FER_NETWORKS to the folder {where}")
     one_of("published network", name, sorted({recipe["network"] for recipe in recipes.values()}))
     candidates = [path for path, recipe in recipes.items() if recipe["network"] == name]
     path = max(candidates, key=lambda path: _rank(recipes[path]))
