@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +58,19 @@ def prepare(path: str | None = None) -> Path:
         name = sources.recognise(root) if source else EMBEDDED
         images, rows = importlib.import_module(f"fer_lib.readers.{name}").read(root)
         meta = {"name": name, "checksum": checksum(images, rows["id"]), "images": len(images)}
-        with files.replacing(folder / "images.npy") as temporary:
-            np.save(temporary, images)
+        _save(folder / "images.npy", images)
         files.write_text(folder / "rows.csv", rows.to_csv(index=False))
         files.write_text(folder / "meta.json", json.dumps(meta))  # last: once it exists, all do
     if not _twins(folder).exists():
-        pairs = twins.pairs(np.load(folder / "images.npy", mmap_mode="r"))
-        with files.replacing(_twins(folder)) as temporary:
-            np.save(temporary, pairs)
+        _save(_twins(folder), twins.pairs(np.load(folder / "images.npy", mmap_mode="r")))
     return folder
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    content = io.BytesIO()
+    np.save(content, array)  # not to a file: NumPy says nothing of a full disk for a small array
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def _twins(folder: Path) -> Path:

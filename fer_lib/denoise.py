@@ -74,9 +74,7 @@ def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
     """(N, H, W) -> the same, in parts that fit into memory, by the method that leads chapter 6."""
     method, white = table.mirrored(table.restorer(model)), WHITE[planes.dtype]
     restored, several = torch.empty_like(planes), max(1, SIDE**2 // planes[0].numel())
-    starts = (
-        range(0, n, step) for n, step in zip(planes.shape, (several, SIDE, SIDE), strict=True)
-    )
+    starts = map(range, (0, 0, 0), planes.shape, (several, SIDE, SIDE))
     jobs = list(itertools.product(*starts))
     # A margin ends at a multiple of 8 from the right end too, for mirror images.
     end = SIDE + MARGIN + planes.shape[2] % 8
@@ -99,10 +97,8 @@ def published(name: str) -> nn.Module:
     recipes = {path: weights.header(path)["recipe"] for path in weights.index().values()}
     recipes = {path: r for path, r in recipes.items() if r["task"] == "restoration"}
     if not recipes:
-        raise UserError(
-            "no published networks: set FER_NETWORKS to the folder reports/ferplus-cpu/networks of"
-            " a clone of the project"
-        )
+        where = "reports/ferplus-cpu/networks of a clone of the project"
+        raise UserError(f"no published networks: set FER_NETWORKS to the folder {where}")
     one_of("published network", name, sorted({recipe["network"] for recipe in recipes.values()}))
     candidates = [path for path, recipe in recipes.items() if recipe["network"] == name]
     path = max(candidates, key=lambda path: _rank(recipes[path]))

@@ -208,10 +208,8 @@ class _Run:
 
     def restore(self, tensors: dict[str, torch.Tensor], facts: dict) -> None:
         if facts["faces"] != self.faces:
-            raise UserError(
-                f"{self.recipe.key} was begun on other faces: delete its folder in the work folder,"
-                " and raise SPLIT_VERSION if the rule that splits them has changed"
-            )
+            what = f"{self.recipe.key} was begun on other faces: delete its folder in work/models"
+            raise UserError(f"{what}, and raise SPLIT_VERSION if the rule of the split has changed")
         self.model.load_state_dict(weights.nested("model", tensors))
         self.generator.set_state(tensors["generator"])
         parameters = list(self.model.parameters())

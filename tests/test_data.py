@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -108,6 +109,18 @@ def test_an_interrupted_decoding_is_done_again(tmp_path, forms, known, monkeypat
             data.load(str(source))
     assert not list(work.rglob("meta.json"))
     assert_known(data.load(str(source)), known)
+
+
+def test_a_disk_that_has_no_room_for_a_small_array_is_not_passed_over(tmp_path):
+    """What NumPy itself writes of a small array fits into a buffer, whose loss it does not see."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"pairs\.npy"):
+            data._save(tmp_path / "pairs.npy", np.zeros((20, 2), np.int32))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- split ---------------------------------------------------------------------------------------

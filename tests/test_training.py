@@ -519,6 +519,27 @@ def test_a_training_has_the_threads_of_its_recipe_and_gives_them_back(
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.parametrize(("asked", "tolerance"), [(1, 0), (0, 1e-3)])
+def test_a_training_may_go_on_with_other_threads(
+    pictures, two_threads, monkeypatch, asked, tolerance
+):
+    """With the same numbers where its recipe names the threads, as in smoke, quick and cpu; else
+    sums are rounded otherwise, which moves the losses of epochs a little (docs/reliability.md)."""
+    losses = []
+    for later in (2, 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(weights, "WORK", weights.WORK / str(later))
+            with pytest.MonkeyPatch.context() as stopped:
+                stop_after(stopped, pipeline, "training_batch", STEPS)
+                with pytest.raises(KeyboardInterrupt):
+                    fit(pictures, recipe(threads=asked))
+            torch.set_num_threads(later)
+            losses.append([e["train_loss"] for e in fit(pictures, recipe(threads=asked)).history])
+            torch.set_num_threads(2)
+    assert losses[0][0] == losses[1][0]
+    np.testing.assert_allclose(*losses, rtol=tolerance)
+
+
 def test_an_interrupted_training_gives_its_threads_back(pictures, two_threads, monkeypatch):
     stop_after(monkeypatch, weights, "save", 0)
     with pytest.raises(KeyboardInterrupt):

@@ -12,9 +12,6 @@ from torch import nn
 
 from fer_lib.config import one_of
 
-#: Sizes are padded to a multiple of this: one unshuffling and two halvings.
-MULTIPLE = 8
-
 
 class Block(nn.Module):
     """x + conv(relu(conv(x))), 3x3 without biases (Lim et al. 2017, "EDSR", figure 2c)."""
@@ -33,7 +30,7 @@ class Compact(nn.Module):
 
     Half the size at once (pixel unshuffling: Zhang et al. 2018, "FFDNet"), then two halvings, with
     `channels` at the three sizes and two residual blocks at each on the way down and up. Without
-    biases it keeps working outside the trained levels (Mohan et al. 2020).
+    biases it keeps working outside the trained levels (Mohan et al. 2020). Sizes: multiples of 8.
     """
 
     def __init__(self, channels: tuple[int, int, int] = (48, 96, 160)):
@@ -52,15 +49,12 @@ class Compact(nn.Module):
         self.tail = nn.Conv2d(first, 4, 3, padding=1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        height, width = x.shape[-2:]
-        padded = F.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
-        large = self.down1(self.head(F.pixel_unshuffle(padded, 2)))
+        large = self.down1(self.head(F.pixel_unshuffle(x, 2)))
         middle = self.down2(self.shrink1(large))
         small = self.bottom(self.shrink2(middle))
         middle = self.up2(self.grow2(small) + middle)
         large = self.up1(self.grow1(middle) + large)
-        noise = F.pixel_shuffle(self.tail(large), 2)
-        return x - noise[..., :height, :width]
+        return x - F.pixel_shuffle(self.tail(large), 2)
 
 
 def _blocks(channels: int) -> nn.Sequential:

@@ -178,9 +178,17 @@ def network(name: str, *models: nn.Module) -> Reference:
 
 
 def restorer(model: nn.Module) -> Method:
-    """A trained network for gray images as a method."""
+    """A trained network for gray images as a method, for any size: the last row and column are
+    repeated up to multiples of 8 from 16, which every network takes."""
     method = evaluation.network(model)
-    return lambda noisy, protocol, level: method(noisy, GRAY, level)
+
+    def padded(noisy, protocol, level):
+        height, width = noisy.shape[-2:]
+        below, right = (max(16 - side, -side % 8) for side in (height, width))
+        noisy = nn.functional.pad(noisy, (0, right, 0, below), mode="replicate")
+        return method(noisy, GRAY, level)[..., :height, :width]
+
+    return padded
 
 
 def mirrored(method: Method) -> Method:

@@ -80,9 +80,7 @@ def _read_tables(root: Tree, file: Tree) -> dict:
     columns = [name.strip().lower() for name in next(lines, [])]
     if not {"usage", "pixels"} <= set(columns):
         found = ", ".join(map(repr, columns[:5]))
-        raise UserError(
-            f"{table} has no columns usage and pixels, but {found:.99}: is it Kaggle's?"
-        )
+        raise UserError(f"{table} has no columns usage and pixels, but {found:.99}: take Kaggle's")
     for number, (line, label) in enumerate(itertools.zip_longest(lines, labels)):
         where = f"{table}, row {number}"
         if line is None or label is None:
@@ -99,9 +97,7 @@ def _read_tables(root: Tree, file: Tree) -> dict:
             faces[_number(name)] = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE), usage, votes
     pixels = b"".join(faces[number][0].tobytes() for number in sorted(faces))
     if len(faces) == FACES and hashlib.sha256(pixels).hexdigest() != PIXELS:
-        raise UserError(
-            f"{table} has not FER2013's pixels in FER2013's order: take Kaggle's own file"
-        )
+        raise UserError(f"{table} has not FER2013's pixels in their order: take Kaggle's own file")
     return faces
 
 

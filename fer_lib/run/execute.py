@@ -33,6 +33,7 @@ def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], 
     UserError for a cell that fails; what ran is then kept beside it as NAME.failed.ipynb."""
     failed = target.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
+    os.environ.pop("JUPYTER_PATH", None)  # what is called python3 there would be taken for ours
     with files.replacing(target) as temporary:
         try:
             papermill.execute_notebook(

@@ -1,7 +1,6 @@
 """Files that are either whole or absent: write beside, flush to disk, rename."""
 
 import contextlib
-import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -22,8 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        if error.errno is None and "requested and" in str(error):  # as NumPy says a full disk
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        error.filename = error.filename or str(path)  # what fails amid a file does not name it
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -86,7 +86,10 @@ def _metadata(path: Path) -> dict[str, str]:
         size = int.from_bytes(file.read(8), "little")
         if size > path.stat().st_size:
             raise ValueError("it is cut off")
-        return json.loads(file.read(size))["__metadata__"]
+        entries = json.loads(file.read(size), object_pairs_hook=list)
+    if len({name for name, _ in entries}) < len(entries):  # safetensors takes the last of them
+        raise ValueError("a name stands in it twice")
+    return dict(dict(entries)["__metadata__"])
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fer_lib.config import UserError
-from fer_lib.methods import cost, networks
+from fer_lib.methods import cost, networks, table
 
 NAMES = tuple(networks.ARCHITECTURES)
 
@@ -49,9 +49,17 @@ def test_ours_is_homogeneous(noisy):
 
 
 @pytest.mark.parametrize("size", [(48, 48), (50, 41), (8, 8), (3, 100), (1, 1)])
-def test_ours_takes_any_size(size):
-    x = torch.rand(1, 1, *size)
-    assert networks.build("compact", 0)(x).shape == x.shape
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_restores_any_size(name, size):
+    x = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
+    model = networks.build(name, 0).eval()
+    with torch.inference_mode():
+        restored = table.restorer(model)(x, None, 0.0)
+    assert restored.shape == x.shape
+    assert restored.isfinite().all()
+    if size == (48, 48):
+        with torch.inference_mode():
+            torch.testing.assert_close(restored, model(x).clamp(0, 1))
 
 
 def test_gondara_has_five_convolutions_and_two_poolings():

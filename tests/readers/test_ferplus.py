@@ -210,9 +210,7 @@ def test_another_order_of_rows_is_noticed(tmp_path, work, forms, known, monkeypa
     monkeypatch.setattr(ferplus, "PIXELS", digest)
     assert_known(data.load(str(write_folder(tmp_path / "x", forms["kaggle"]))), known)
     bad = spoil(forms["kaggle"], "fer2013.csv", lambda old: swap(old, 2, 3))
-    with pytest.raises(
-        UserError, match=r"fer2013\.csv has not FER2013's pixels in FER2013's order"
-    ):
+    with pytest.raises(UserError, match=r"fer2013\.csv has not FER2013's pixels in their order"):
         data.load(str(write_folder(tmp_path / "y", bad)))
 
 

@@ -50,6 +50,17 @@ def test_a_kernel_that_was_killed_is_told_in_one_line(source, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_foreign_kernel_of_the_same_name_is_not_taken(source, tmp_path, monkeypatch):
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    foreign = {"argv": ["/nowhere/python"], "display_name": "x", "language": "python"}
+    kernel.write_text(json.dumps(foreign))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    execute.execute(source, tmp_path / "out" / "tiny.ipynb", {"number": 2}, note=dict)
+    assert "before" in (tmp_path / "out" / "tiny.ipynb").read_text()
+
+
+@pytest.mark.slow
 def test_a_failing_notebook_leaves_no_result_but_what_ran_before_it(source):
     target = source.parent / "out" / "tiny.ipynb"
     with pytest.raises(UserError) as error:

@@ -1,5 +1,6 @@
 """Files are whole or absent, whatever happens in between."""
 
+import errno
 import stat
 
 import pytest
@@ -33,10 +34,10 @@ def test_replacing_that_fails_leaves_what_was_there(tmp_path, error, old):
     assert not old or path.read_text() == old
 
 
-def test_a_disk_that_numpy_fills_is_called_full(tmp_path):
-    error = OSError("921600 requested and 921472 written")
-    with pytest.raises(OSError, match="No space left.*images.npy"):
-        fill_and_fail(files.replacing(tmp_path / "images.npy"), error)
+def test_a_disk_that_is_full_amid_a_file_is_told_with_the_file(tmp_path):
+    error = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match=r"No space left on device: '.*report\.txt'"):
+        fill_and_fail(files.replacing(tmp_path / "report.txt"), error)
     assert names(tmp_path) == []
 
 
