@@ -116,7 +116,7 @@ def page():
     from fer_lib.report import html
 
     book, target = WORK / RUN / "01_data_preparation.ipynb", REPORTS / RUN / "01.html"
-    html.render(book, target, title="Data", nav=[("Data", "01.html")], banner="")
+    html.render(book, target, title="Data", nav=[("Data", "01.html")], banner="", run="A run")
 
 
 SCENES = {step.__name__: step for step in (decode, plan, train, publish, results, chapter, page)}

@@ -37,13 +37,13 @@ _UNSAID = {"NaN": "–", "None": "–", "inf": "∞", "True": "yes", "False": "n
 _SIGN = re.compile(r"((?:\[|&#x0005B;|&#x00028;|&#x0002C;|&#x0003D;)</mo>)<mo>(?=&#x02212;)")
 
 
-def render(notebook: Path, page: Path, *, title: str, nav: list[tuple], banner: str) -> None:
+def render(notebook: Path, page: Path, *, title: str, nav: list, banner: str, run: str) -> None:
     """Write an executed notebook as one HTML page. nav: (label, relative href) of every chapter in
-    reading order, this one included. banner: Markdown that stands above everything else. Figures
+    reading order, this one included. banner: Markdown above everything else. run: in words. Figures
     that were lost or damaged since are written again. Raises UserError for maths that cannot be
     converted; an older page then stays as it was."""
     book = nbformat.read(notebook, as_version=4)
-    _write(book, page, embed=True, title=title, nav=nav, banner=banner)
+    _write(book, page, embed=True, title=title, nav=nav, banner=banner, run=run)
     _restore_figures(book, page.parent / "figures")
 
 

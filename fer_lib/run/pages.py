@@ -1,8 +1,9 @@
 """From executed notebooks and tables to the pages of a run's report."""
 
 import json
+from fractions import Fraction
 
-from fer_lib import paper
+from fer_lib import config, paper
 from fer_lib.config import REPORTS, WORK
 from fer_lib.report import article, html, laboratory
 from fer_lib.run import asked, chapters, provenance
@@ -16,10 +17,12 @@ NAV = [(f"{c.number} {c.title}", f"{c.name}.html") for c in CHAPTERS]
 def make(run: str, which: str) -> None:
     """The page of the chapter with the number `which`, or with "report" all pages and the index."""
     folder, banner = REPORTS / run, paper.caveat(run.rpartition("-")[0])
+    width = Fraction(config.load(asked.parameters(run)["profile"]).width).limit_denominator(64)
     for chapter in CHAPTERS if which == "report" else [chapters.find(which)]:
         executed = WORK / run / f"{chapter.name}.ipynb"
         page, title = folder / f"{chapter.name}.html", f"{chapter.title} · {run}"
-        html.render(executed, page, title=title, nav=NAV, banner=banner)
+        words = f"Run {run}, the paper's network at {width} of its width"
+        html.render(executed, page, title=title, nav=NAV, banner=banner, run=words)
     if which == "report":
         record = provenance.record(run)
         files.write_text(folder / "run.json", json.dumps(record, indent=1) + "\n")

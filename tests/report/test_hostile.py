@@ -50,7 +50,7 @@ def test_what_a_chapter_prints_and_is_called(tmp_path, text):
     ]
     book, page = tmp_path / "book.ipynb", tmp_path / "02.html"
     nbformat.write(new_notebook(cells=[new_code_cell(f"x = {text!r}", outputs=outputs)]), book)
-    html.render(book, page, title=text, nav=[(text, "02.html")], banner="")
+    html.render(book, page, title=text, nav=[(text, "02.html")], banner="", run=text)
     assert_harmless(page, 9)
 
 

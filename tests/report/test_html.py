@@ -64,8 +64,9 @@ NAV = [("Data", "01.html"), ("Denoising", "02.html"), ("Ablation", "03.html")]
 def render(folder, cells, banner=""):
     """Write `cells` as a notebook, render it as 02.html, and return the page's path."""
     book, page = folder / "book.ipynb", folder / "02.html"
-    nbformat.write(new_notebook(cells=cells), book)
-    html.render(book, page, title="Denoising & more", nav=NAV, banner=banner)
+    made = {"fer_lib": {"commit": "0123456789"}, "papermill": {"end_time": "2026-11-28T10:00:00"}}
+    nbformat.write(new_notebook(cells=cells, metadata=made), book)
+    html.render(book, page, title="Denoising & more", nav=NAV, banner=banner, run="A <run>")
     return page
 
 
@@ -124,7 +125,13 @@ def test_figure_has_alt_and_caption(soup):
     assert np.array_equal(shown, np.asarray(Image.open(io.BytesIO(PICTURE)).convert("RGB")))
     assert soup.figcaption.get_text().strip().startswith("Figure 2.1. PSNR at")
     links = {link.get_text(): link["href"] for link in soup.select("figcaption .links a")}
-    assert links == {"full size": "figures/curve.png", "data": "tables/psnr.csv"}
+    code = soup.figure.find_previous("details", class_="code")["id"]
+    assert links == {
+        "full size": "figures/curve.png",
+        "data": "tables/psnr.csv",
+        "code": f"#{code}",
+    }
+    assert soup.figure.a["href"] == "figures/curve.png"
     assert soup.figcaption.math
 
 
@@ -155,6 +162,10 @@ def test_streams_and_code(soup):
     assert summaries == ["Code, 2 lines", "How to run this chapter", "Parameters"]
     assert not soup.select("details[open]")
     assert all(block.find_parent("details") for block in soup.select(".highlight"))
+
+
+def test_the_run_follows_the_answer(soup):
+    assert soup.select_one(".answer + .run").get_text() == "A <run>; commit 0123456, 2026-11-28"
 
 
 def test_the_answer_follows_the_question(soup):

@@ -41,6 +41,7 @@ def test_a_page_says_what_it_shows(page):
     if page.name not in MOST or page.name.startswith("04"):
         section = soup.select_one("main > section.answer")
         assert section.find_previous_sibling().h1  # the answer follows the question
+        assert re.search(r"; commit [0-9a-f]{7}, 2\d\d\d-\d\d-\d\d$", soup.select_one(".run").text)
         captions = [caption.get_text() for caption in soup("figcaption")]
         numbers = [re.match(r"\s*Figure (\d+)\.(\d+)\. ", text).groups() for text in captions]
         assert numbers == [(str(int(page.name[:2])), str(n + 1)) for n in range(len(numbers))]
