@@ -12,7 +12,8 @@ from torch import nn
 
 from fer_lib import training
 from fer_lib.config import UserError, one_of
-from fer_lib.methods import supervision, table
+from fer_lib.methods import supervision
+from fer_lib.methods.networks import GRAY
 from fer_lib.methods.plans import RestorerConfig
 from fer_lib.tools import pictures, weights
 from fer_lib.tools.progress import Progress
@@ -72,8 +73,8 @@ def _check(images: torch.Tensor) -> None:
 
 def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
     """(N, H, W) -> the same, in parts that fit into memory, by the method that leads chapter 6."""
-    method, white = table.mirrored(table.restorer(model)), WHITE[planes.dtype]
-    restored, several = torch.empty_like(planes), max(1, SIDE**2 // planes[0].numel())
+    white, several = WHITE[planes.dtype], max(1, SIDE**2 // planes[0].numel())
+    restored = torch.empty_like(planes)
     starts = (
         range(0, n, step) for n, step in zip(planes.shape, (several, SIDE, SIDE), strict=True)
     )
@@ -83,9 +84,11 @@ def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
     with Progress("denoising", len(jobs)) as bar:
         for first, top, left in jobs:
             some, y, x = slice(first, first + several), max(0, top - MARGIN), max(0, left - MARGIN)
-            seen = planes[some, y : top + end, x : left + end].float() / white
-            output = method(seen.clamp(0, 1).unsqueeze(1), table.GRAY, None)[:, 0] * white
-            output = output[:, top - y :, left - x :][:, :SIDE, :SIDE]
+            seen = (planes[some, y : top + end, x : left + end].float() / white).clamp(0, 1)[
+                :, None
+            ]
+            output = (GRAY.restore(model, seen) + GRAY.restore(model, seen.flip(-1)).flip(-1)) / 2
+            output = (output[:, 0] * white)[:, top - y :, left - x :][:, :SIDE, :SIDE]
             tile = restored[some, top : top + SIDE, left : left + SIDE]
             tile.copy_(output if white == 1 else output.round())
             bar.advance()

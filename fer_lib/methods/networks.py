@@ -5,15 +5,19 @@ related work, rebuilt small from their descriptions. How each learns is said in 
 """
 
 import functools
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from fer_lib.config import one_of
+from fer_lib.noise import PROTOCOLS
 
 #: Sizes are padded to a multiple of this: one unshuffling and two halvings.
 MULTIPLE = 8
+#: How these networks see the images of *camera noise*: as they are.
+GRAY = replace(PROTOCOLS["camera noise"], to_model=lambda x: x, from_model=lambda x: x.clamp(0, 1))
 
 
 class Block(nn.Module):
