@@ -17,8 +17,7 @@ from fer_lib.run import asked, step, watch
 from fer_lib.run.chapters import CHAPTERS, find
 
 OTHER = {"test": ["pytest"], "bench": ["tests.benchmark"], "lab": ["jupyterlab", "notebooks"]}
-EXAMPLES = """examples:
-  ./run_all.sh                                   the study on the embedded ORL faces
+EXAMPLES = """example:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
 words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
 
