@@ -16,7 +16,7 @@ from fer_lib.readers import sources
 from fer_lib.run import asked, step, watch
 from fer_lib.run.chapters import CHAPTERS, find
 
-OTHER = {"test": ["pytest"], "bench": ["tests.benchmark"], "lab": ["jupyterlab", "notebooks"]}
+OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
 EXAMPLES = """example:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
 words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
