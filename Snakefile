@@ -13,9 +13,14 @@ from fer_lib.run import step
 from fer_lib.run.chapters import CHAPTERS, find
 
 RUN = config["run"]
-step.end_with_parent()
-# A chapter of a smoke run is too small for two cores: two chapters side by side take less.
-CHAPTER_THREADS = 1 if RUN.endswith("-smoke") else workflow.cores
+if workflow.is_main_process:  # a job on a cluster has another parent
+    step.end_with_parent()
+# The cores of this machine say nothing of those that a cluster has.
+CORES = workflow.cores if config["executor"] == "local" else 8
+# Of a chapter or a training of the profiles that are made for them, on a cluster.
+GPUS = int(RUN.endswith(("-paper", "-full")))
+# A chapter of a small run is too small for two cores: two chapters side by side take less.
+CHAPTER_THREADS = 1 if RUN.endswith(("-smoke", "-quick")) else CORES
 
 
 def facts(kind, name):
@@ -25,6 +30,12 @@ def facts(kind, name):
 def trained(keys):
     # Ancient: a network's name says which it is, so its date does not matter.
     return [ancient(f"trained/{key}") for key in keys if key]
+
+
+# Pages take seconds: no cluster need start a job for them.
+localrules:
+    report,
+    page,
 
 
 wildcard_constraints:
@@ -49,6 +60,8 @@ rule chapter:
     output:
         "made/{number}.json",
     threads: CHAPTER_THREADS
+    resources:
+        gpu=GPUS,
     run:
         step.start("execute", RUN, wildcards.number, threads)
 
@@ -68,6 +81,8 @@ rule train:
     output:
         touch("trained/{key}"),
     # Small trainings run side by side; 0 takes all cores.
-    threads: lambda wildcards: facts("trainings", wildcards.key)["threads"] or workflow.cores
+    threads: lambda wildcards: facts("trainings", wildcards.key)["threads"] or CORES
+    resources:
+        gpu=GPUS,
     run:
         step.start("train", RUN, wildcards.key, threads)

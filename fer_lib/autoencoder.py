@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from fer_lib.config import ModelConfig
 
@@ -96,6 +95,8 @@ def describe(config: ModelConfig, size: int = 96) -> list[dict]:
     """The layer table: one row per layer with weights, in order of execution. `output` is channels
     x height x width; `macs` are the multiply-accumulate operations (2 FLOPs each) of one image, 0
     for batch norms, which can be folded. Width 1 needs no memory either."""
+    from torch.utils.flop_counter import FlopCounterMode  # it loads triton: half a second
+
     with torch.device("meta"):
         model = CAE(config).eval()
         image = torch.empty(1, 3, size, size)

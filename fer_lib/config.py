@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,10 +165,6 @@ class Recipe:
     def stages(self) -> tuple["Recipe", ...]:
         """The recipes of the trainings that it starts from, earliest first, then itself."""
         return (*(self.start.stages if self.start else ()), self)
-
-    def as_dict(self) -> dict:
-        """All settings as plain values, for JSON."""
-        return asdict(self)
 
 
 def _chosen(value):

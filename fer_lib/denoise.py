@@ -12,7 +12,8 @@ from torch import nn
 
 from fer_lib import training
 from fer_lib.config import UserError, one_of
-from fer_lib.methods import supervision, table
+from fer_lib.methods import supervision
+from fer_lib.methods.networks import restore
 from fer_lib.methods.plans import RestorerConfig
 from fer_lib.tools import pictures, weights
 from fer_lib.tools.progress import Progress
@@ -72,8 +73,8 @@ def _check(images: torch.Tensor) -> None:
 
 def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
     """(N, H, W) -> the same, in parts that fit into memory, by the method that leads chapter 6."""
-    method, white = table.mirrored(table.restorer(model)), WHITE[planes.dtype]
-    restored, several = torch.empty_like(planes), max(1, SIDE**2 // planes[0].numel())
+    white, several = WHITE[planes.dtype], max(1, SIDE**2 // planes[0].numel())
+    restored = torch.empty_like(planes)
     starts = map(range, (0, 0, 0), planes.shape, (several, SIDE, SIDE))
     jobs = list(itertools.product(*starts))
     # A margin ends at a multiple of 8 from the right end too, for mirror images.
@@ -82,8 +83,9 @@ def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
         for first, top, left in jobs:
             some, y, x = slice(first, first + several), max(0, top - MARGIN), max(0, left - MARGIN)
             seen = planes[some, y : top + end, x : left + end].float() / white
-            output = method(seen.clamp(0, 1).unsqueeze(1), table.GRAY, None)[:, 0] * white
-            output = output[:, top - y :, left - x :][:, :SIDE, :SIDE]
+            seen = seen.clamp(0, 1).unsqueeze(1)
+            output = (restore(model, seen) + restore(model, seen.flip(-1)).flip(-1)) / 2
+            output = (output[:, 0] * white)[:, top - y :, left - x :][:, :SIDE, :SIDE]
             tile = restored[some, top : top + SIDE, left : left + SIDE]
             tile.copy_(output if white == 1 else output.round())
             bar.advance()

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 
 from fer_lib import metrics, pipeline, stats
-from fer_lib.noise import PROTOCOLS, Protocol
+from fer_lib.noise import BATCH, PROTOCOLS, Protocol
 from fer_lib.stats import matrix
 from fer_lib.tools.progress import Progress
 
@@ -19,7 +19,6 @@ from fer_lib.tools.progress import Progress
 Method = Callable[[torch.Tensor, Protocol, float], torch.Tensor]
 #: Postprocessing of a method's output: (images, level) -> images.
 Correction = Callable[[torch.Tensor, float], torch.Tensor]
-BATCH = 50
 FEW = 10  # with fewer images an interval means nothing
 SIGMAS = (0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # of the blurs, in pixels
 
@@ -52,16 +51,7 @@ def choose_blur(faces: np.ndarray, ids: np.ndarray, *, levels, seed: int) -> dic
 
 def network(model: torch.nn.Module) -> Method:
     """A trained network in eval mode as a blind method: it is not told the level."""
-
-    @torch.inference_mode()
-    def method(noisy: torch.Tensor, protocol: Protocol, level: float) -> torch.Tensor:
-        device, outputs = next(model.parameters()).device, []
-        for part in noisy.split(BATCH):
-            x = protocol.to_model(part).to(device).contiguous(memory_format=torch.channels_last)
-            outputs.append(protocol.from_model(model(x).float().cpu()))
-        return torch.cat(outputs)
-
-    return method
+    return lambda noisy, protocol, level: protocol.restore(model, noisy)
 
 
 def score(

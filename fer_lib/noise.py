@@ -12,6 +12,8 @@ import torch
 
 from fer_lib import config, pipeline
 
+BATCH = 50  # images that a network sees at once: limits the memory
+
 
 def gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
     """Additive white Gaussian noise: x + s n, s the level, n standard normal. Level 0: identity."""
@@ -115,6 +117,15 @@ class Protocol:
     ) -> torch.Tensor:
         """The noisy images of clean ones (N, 1, 48, 48) in [0, 1]: the reference, corrupted."""
         return corrupt(self.reference(clean), level, ids, seed, noise=noise)
+
+    @torch.inference_mode()
+    def restore(self, model: torch.nn.Module, noisy: torch.Tensor) -> torch.Tensor:
+        """What a trained network in eval mode makes of noisy images, in batches, on its device."""
+        device, outputs = next(model.parameters()).device, []
+        for part in noisy.split(BATCH):
+            x = self.to_model(part).to(device).contiguous(memory_format=torch.channels_last)
+            outputs.append(self.from_model(model(x).float().cpu()))
+        return torch.cat(outputs)
 
 
 def _large(images: torch.Tensor) -> torch.Tensor:

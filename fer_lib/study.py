@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from IPython.display import Image, display
-from matplotlib.figure import Figure
 
 from fer_lib import config, data, training
 from fer_lib.config import REPORTS, Config, Part, Recipe
 from fer_lib.readers import ferplus
-from fer_lib.tools import files, plots
+from fer_lib.tools import files
 from fer_lib.training import Trained
 
 
@@ -36,10 +34,14 @@ class Study:
             raise config.UserError(f"no {name}.csv in {run} yet: run earlier notebooks")
         return pd.read_csv(path, keep_default_na=False)
 
-    def show(self, figure: Figure, name: str, *, alt: str, caption: str, table: str = "") -> None:
-        """Save `figure` as figures/NAME.png and show the same file in the notebook. The output's
-        metadata have its name; alt, a description for readers who cannot see it; caption, the text
-        below it, in Markdown with $maths$; and table, the one that it was drawn from."""
+    def show(self, figure, name: str, *, alt: str, caption: str, table: str = "") -> None:
+        """Save a matplotlib figure as figures/NAME.png and show the same file in the notebook. The
+        output's metadata have its name; alt, a description for readers who cannot see it; caption,
+        the text below it, in Markdown with $maths$; and table, the one that it was drawn from."""
+        from IPython.display import Image, display  # no training waits for what draws
+
+        from fer_lib.tools import plots
+
         png, width = plots.png(figure)
         with files.replacing(self.folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(png)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -136,8 +136,7 @@ def _epochs(run: "_Run", faces: torch.Tensor, whole: bool) -> None:
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """(name, layer) of convolutions and linear layers outside the skips, from input to output."""
     kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-    named = ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
-    return [(name, module) for name, module in named if ".skip" not in name]
+    return [(k, m) for k, m in model.named_modules() if isinstance(m, kinds) and ".skip" not in k]
 
 
 class _Run:
@@ -199,7 +198,7 @@ class _Run:
         """The checkpoint's metadata: recipe, faces, versions, and the record of the training."""
         return {
             "key": self.recipe.key,
-            "recipe": self.recipe.as_dict(),
+            "recipe": asdict(self.recipe),
             "faces": self.faces,
             "made_with": device.made_with(self.settings.precision),
             "history": self.history,

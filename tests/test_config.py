@@ -405,7 +405,7 @@ def test_stages_are_the_trainings_that_it_starts_from_and_itself():
 
 
 def test_a_recipe_is_plain_values_for_json():
-    values = json.loads(json.dumps(recipe(start=recipe()).as_dict()))
+    values = json.loads(json.dumps(dataclasses.asdict(recipe(start=recipe()))))
     assert TrainConfig(**values["training"]) == recipe().training
     assert ModelConfig(**values["model"]) == recipe().model
     assert Part(**values["start"]["part"]) == recipe().part

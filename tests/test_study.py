@@ -70,7 +70,7 @@ def test_a_table_that_no_chapter_has_written_is_named(study):
 
 def test_a_figure_is_saved_and_shown_with_its_words(study, monkeypatch):
     displayed = []
-    monkeypatch.setattr(studies, "display", displayed.append)
+    monkeypatch.setattr("IPython.display.display", displayed.append)
     figure, axes = plt.subplots(figsize=(4, 2))
     axes.plot([0, 1], [1, 0], color="red")
     study.show(figure, "line", alt="A falling line.", caption="From $1$ to $0$.")
@@ -88,7 +88,7 @@ def test_a_figure_is_saved_and_shown_with_its_words(study, monkeypatch):
 
 
 def test_the_same_figure_is_the_same_file(study, monkeypatch):
-    monkeypatch.setattr(studies, "display", lambda image: None)
+    monkeypatch.setattr("IPython.display.display", lambda image: None)
     for name in ("one", "two"):
         figure, axes = plt.subplots(figsize=(2, 1))
         axes.imshow(np.arange(12).reshape(3, 4))

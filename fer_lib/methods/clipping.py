@@ -14,8 +14,6 @@ from scipy.special import ndtr
 
 #: Clean values at which the clamped mean is tabulated to be inverted.
 TABLE = np.linspace(0, 1, 1001)
-#: The highest level that `estimate_level` finds.
-HIGHEST = 1.0
 #: Difference of two Laplacians, of unit norm: blind to slopes and to upright or level edges
 #: (Immerkaer 1996, "Fast noise variance estimation", CVIU 64, 300-302).
 DETAIL = np.outer([1, -2, 1], [1, -2, 1]) / 6
@@ -69,7 +67,7 @@ def estimate_level(noisy: torch.Tensor) -> torch.Tensor:
     Immerkaer's filter for details leaves the noise and little else. For a level s, the mean around
     each pixel tells the clean value, and so how strong the clamped noise is there. The estimate is
     the s for which this agrees with the details of the median block. Fine detail of the picture
-    itself counts as noise. Returns float64 from 0 to `HIGHEST`.
+    itself counts as noise. Returns float64 from 0 to 1.
     """
     return torch.tensor([_level(image) for image in noisy.squeeze(1).double().numpy()])
 
@@ -78,8 +76,8 @@ def _level(image: np.ndarray) -> float:
     """Bisection: the higher the level in question, the weaker the details look beside it."""
     details = _blocks(convolve(image, DETAIL) ** 2)
     local = uniform_filter(image, NEIGHBOURS)
-    low, high = 0.0, HIGHEST
-    for _ in range(13):  # to 1/8192 of the highest
+    low, high = 0.0, 1.0
+    for _ in range(13):  # to 1/8192
         middle = (low + high) / 2
         expected = variance(inverse(local, middle, BEYOND), middle)
         above = np.median(details / _blocks(convolve(expected, DETAIL**2))) > 1

@@ -5,12 +5,17 @@ related work, rebuilt small from their descriptions. How each learns is said in 
 """
 
 import functools
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from fer_lib.config import one_of
+from fer_lib.noise import PROTOCOLS
+
+#: How these networks see the images of *camera noise*: as they are.
+GRAY = replace(PROTOCOLS["camera noise"], to_model=lambda x: x, from_model=lambda x: x.clamp(0, 1))
 
 
 class Block(nn.Module):
@@ -133,3 +138,12 @@ def build(architecture: str, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ARCHITECTURES[architecture]()
+
+
+def restore(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
+    """What a trained network makes of images (N, 1, H, W) of any size: their last row and column
+    are repeated up to multiples of 8 from 16, which every network takes."""
+    height, width = noisy.shape[-2:]
+    below, right = (max(16 - side, -side % 8) for side in (height, width))
+    padded = F.pad(noisy, (0, right, 0, below), mode="replicate")
+    return GRAY.restore(model, padded)[..., :height, :width]

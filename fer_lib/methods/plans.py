@@ -173,8 +173,8 @@ PLANS = {
         training=replace(_SHORT, epoch_images=48),
     ),
     "quick": ReferenceConfig(
-        tuning=32,
-        other_images=40,
+        tuning=16,
+        other_images=20,
         mixture=MixtureConfig(classes=4),
         networks=(Schedule("compact", (10,)),),
         trainings=1,

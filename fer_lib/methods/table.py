@@ -16,11 +16,9 @@ from torch import nn
 from fer_lib import evaluation, pipeline
 from fer_lib.evaluation import Method
 from fer_lib.methods import clipping, filters, lessons, linear, mixture, plans
-from fer_lib.noise import PROTOCOLS
+from fer_lib.methods.networks import restore
 from fer_lib.study import Study
 
-#: How networks for gray images see those of *camera noise*: as they are.
-GRAY = replace(PROTOCOLS["camera noise"], to_model=lambda x: x, from_model=lambda x: x.clamp(0, 1))
 #: Estimated levels become the nearest of these, so that few denoisers have to be made.
 LEVELS = (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 
@@ -178,22 +176,12 @@ def network(name: str, *models: nn.Module) -> Reference:
 
 
 def restorer(model: nn.Module) -> Method:
-    """A trained network for gray images as a method, for any size: the last row and column are
-    repeated up to multiples of 8 from 16, which every network takes."""
-    method = evaluation.network(model)
-
-    def padded(noisy, protocol, level):
-        height, width = noisy.shape[-2:]
-        below, right = (max(16 - side, -side % 8) for side in (height, width))
-        noisy = nn.functional.pad(noisy, (0, right, 0, below), mode="replicate")
-        return method(noisy, GRAY, level)[..., :height, :width]
-
-    return padded
+    """A trained network for gray images as a method."""
+    return lambda noisy, protocol, level: restore(model, noisy)
 
 
 def mirrored(method: Method) -> Method:
-    """Test-time augmentation: the mean of what `method` makes of an image and of its mirror image,
-    which is as likely a face."""
+    """Test-time augmentation: the mean of what `method` makes of an image and its mirror image."""
 
     def both(noisy, protocol, level):
         other = method(noisy.flip(-1), protocol, level).flip(-1)

@@ -16,12 +16,9 @@ from fer_lib.readers import sources
 from fer_lib.run import asked, step, watch
 from fer_lib.run.chapters import CHAPTERS, find
 
-OTHER = {"test": ["pytest"], "lab": ["jupyterlab", str(config.NOTEBOOKS)]}  # besides "run"
-EXAMPLES = """examples:
-  ./run_all.sh                                   the study on the embedded ORL faces
-  ./run_all.sh --data ferplus.zip                the same on FER+
+OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
+EXAMPLES = """example:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
-  ./run_all.sh --only 04                         one notebook again
 words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
 
 
@@ -30,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         known = " ".join(option for action in self._actions for option in action.option_strings)
-        print(f"error: {message}. Known: run test lab {known}", file=sys.stderr)
+        print(f"error: {message}. Known: run {' '.join(OTHER)} {known}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -52,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("--only", metavar="NN", help="run this notebook again, and what it needs")
     add("--from", dest="start", metavar="NN", help="run this notebook and all after it again")
     add("--force", action="store_true", help="run everything again (trained networks are kept)")
+    add("--executor", default="local", choices=("local", "slurm"), help="see docs/cluster.md")
     add("--list", action="store_true", help="list the notebooks and profiles, and stop")
     return options
 
@@ -132,7 +130,8 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
         for chapter in again:
             (folder / f"{chapter.name}.ipynb").unlink(missing_ok=True)
         titles = asked.prepare(run, settings, dataset)
-        code = watch.follow(_snakemake(run, target, extra), run, titles, keep=[lock.fileno()])
+        command = _snakemake(run, target, options.executor, extra)
+        code = watch.follow(command, run, titles, keep=[lock.fileno()])
     if code:
         print(f"stopped; the same command goes on (all is in {step.log(run)})", file=sys.stderr)
         return 1
@@ -152,14 +151,15 @@ def _dataset() -> dict[str, str]:
     return {name: facts[name] for name in ("name", "checksum")}
 
 
-def _snakemake(run: str, target: str, extra: list[str]) -> list[str]:
+def _snakemake(run: str, target: str, executor: str, extra: list[str]) -> list[str]:
     """The command that makes the mark `target` of a run, and what it needs."""
-    command = [sys.executable, "-m", "snakemake", f"made/{target}", "--cores", "all"]
+    place = {"local": ["--cores", "all"], "slurm": ["--profile", str(ROOT / "profiles" / "slurm")]}
+    command = [sys.executable, "-m", "snakemake", f"made/{target}", "--rerun-triggers", "mtime"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(config.WORK / run)]
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process. Threads of
     # Snakemake start the steps: as processes each would load Snakemake once more.
     command += ["--nolock", "--force-use-threads", "--scheduler", "greedy", "--rerun-incomplete"]
-    return [*command, "--rerun-triggers", "mtime", *extra, "--config", f"run={run}"]
+    return [*command, *place[executor], *extra, "--config", f"run={run}", f"executor={executor}"]
 
 
 if __name__ == "__main__":

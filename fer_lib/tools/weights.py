@@ -125,8 +125,8 @@ def is_finished(facts: dict) -> bool:
 
 def nested(prefix: str, tensors: dict) -> dict:
     """The tensors whose name starts with `prefix.`, without it."""
-    start = f"{prefix}."
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    start = len(prefix) + 1
+    return {k[start:]: v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
 
 
 def digest(array) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+import yaml
 
 from fer_lib import config
 from fer_lib.run import asked, chapters, cli
@@ -143,7 +144,7 @@ def test_a_run_is_one_call_of_snakemake_on_the_report(started, tmp_path, capsys)
     assert command[1:4] == ["-m", "snakemake", "made/report.json"]
     assert command[command.index("--directory") + 1] == str(tmp_path / "work" / "orl-smoke")
     assert "--jobs 8" in " ".join(command)
-    assert command[-2:] == ["--config", "run=orl-smoke"]
+    assert command[-3:] == ["--config", "run=orl-smoke", "executor=local"]
     text = (tmp_path / "work" / "orl-smoke" / "asked" / "01.json").read_text()
     assert json.loads(text)["settings"]["core"]["seed"] == 3
     assert json.loads(text)["data"] == {"name": "orl", "checksum": "0" * 64}
@@ -256,3 +257,14 @@ def test_the_command_that_is_recorded_names_no_path(started, monkeypatch, form):
     assert command.startswith("./run_all.sh --profile smoke --data")
     assert "someone" not in command
     assert command.endswith("PATH")
+
+
+def test_a_cluster_is_one_flag():
+    options = cli.parser().parse_args(["--executor", "slurm"])
+    command = cli._snakemake("orl-smoke", "report.json", options.executor, ["--jobs", "3"])
+    profile = Path(command[command.index("--profile") + 1]) / "config.yaml"
+    settings = yaml.safe_load(profile.read_text(encoding="utf-8"))
+    assert settings["executor"] == "slurm"
+    assert settings["retries"] > 0  # a training that meets its time limit goes on
+    assert "--cores" not in command  # those of this machine would limit the cluster's
+    assert command[-1] == "executor=slurm"

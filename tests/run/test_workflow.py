@@ -29,7 +29,7 @@ chosen = config.load("smoke")
 first = config.recipes(chosen, cli._dataset()["checksum"])[0].key
 there, weights.finished = weights.finished, lambda key: key != first or there(key)
 titles = asked.prepare("orl-smoke", chosen, cli._dataset())
-sys.exit(watch.follow(cli._snakemake("orl-smoke", "08.page", []), "orl-smoke", titles))
+sys.exit(watch.follow(cli._snakemake("orl-smoke", "08.page", "local", []), "orl-smoke", titles))
 """
 
 
