@@ -238,13 +238,13 @@ def recipes(settings: Config, data: str) -> list[Recipe]:
 
 _PAPER = Config(profile="paper", width=1.0, training=TrainConfig(compile=True))
 #: A short training needs a larger learning rate and smaller batches.
-_SHORT = TrainConfig(epochs=12, batch_size=16, learning_rate=1e-3, threads=1)
-_BRIEF = replace(_SHORT, epochs=2, gradient_epochs=1)
+_SHORT = TrainConfig(epochs=5, batch_size=8, learning_rate=1e-3, threads=1)
+_BRIEF = replace(_SHORT, epochs=2, batch_size=16, gradient_epochs=1)
 _SMOKE = Config(profile="smoke", width=1 / 32, training=_BRIEF, seeds=2, resamples=200)
 PROFILES = {
     "smoke": replace(_SMOKE, train_images=48, test_images=12),
     "quick": Config(
-        profile="quick", width=1 / 16, training=_SHORT, train_images=320, test_images=80
+        profile="quick", width=3 / 64, training=_SHORT, train_images=320, test_images=80
     ),
     "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True, threads=1)),
     "paper": _PAPER,
