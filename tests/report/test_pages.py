@@ -54,7 +54,8 @@ def test_a_page_says_what_it_shows(page):
     for cell in soup.select(".table td"):
         assert cell.get_text(strip=True) not in ("NaN", "None", "inf", "nan"), cell.parent
     for cell in soup.select(".table :is(th, td)"):  # no names of variables, no keys of methods
-        assert not re.search(r"[a-z]_[a-z]|\bcae\b|compact", cell.get_text()), cell.parent
+        if not cell.find_parent("details"):  # the settings' names
+            assert not re.search(r"[a-z]_[a-z]|\bcae\b|compact", cell.get_text()), cell.parent
 
 
 @pytest.mark.slow
