@@ -360,7 +360,7 @@ def test_an_edit_that_changes_no_training_changes_no_key(tmp_path, keys_here, ed
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("\nRECONSTRUCTION = ", "\nRECONSTRUCTION = 1"), ("batch_size=16", "batch_size=8")],
+    [("\nRECONSTRUCTION = ", "\nRECONSTRUCTION = 1"), ("batch_size=8", "batch_size=4")],
 )
 def test_an_edit_that_changes_trainings_changes_their_keys(tmp_path, keys_here, old, new):
     assert not set(keys(folder=edited(tmp_path, (old, new)))) & set(keys_here)

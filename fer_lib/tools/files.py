@@ -21,7 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # what fails amid a file does not name it
+        if error.errno:  # what fails amid a file does not name it
+            error.filename = error.filename or str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import torch
 from bs4 import BeautifulSoup
 
 from fer_lib import autoencoder, config, data, denoise, evaluation, metrics, pipeline, training
-from fer_lib.methods import lessons, networks, table
+from fer_lib.methods import lessons, networks
 from fer_lib.noise import PROTOCOLS
 from fer_lib.readers import ferplus
 from fer_lib.report import laboratory
@@ -111,7 +111,7 @@ def test_the_papers_network_in_floats_is_that_of_camera_noise(noisy, tmp_path, w
 @needs_node
 def test_without_vectors_the_networks_are_the_same(noisy, tmp_path):
     compact = networks.build("compact-small", 3).eval()
-    wanted = flat(evaluation.network(compact)(noisy[:2], table.GRAY, 0))
+    wanted = flat(evaluation.network(compact)(noisy[:2], networks.GRAY, 0))
     given = {"record": laboratory.record(compact, floats=True), "noisy": flat(noisy[:2])}
     result = node(tmp_path, FORWARD, plain=True, name="compact", **given)
     np.testing.assert_allclose(result, wanted, atol=1e-5)
