@@ -94,8 +94,8 @@ def quality_by_level(table: pd.DataFrame, paper: pd.DataFrame, metric: str) -> F
     for axis, protocol in zip(axes, protocols, strict=True):
         groups = table[table["protocol"] == protocol].groupby("method", sort=False)
         for place, (name, group) in enumerate([*groups, ("paper", paper)]):
-            look = STYLES.get(name, {}) | {"ls": "" if name == "paper" else "-"}
-            look |= {"label": LABELS.get(name, name), "shift": 0.006 * (place - 1)}
+            look = STYLES.get(name, {"color": ".4", "marker": "."}) | {"shift": (place - 1) * 0.006}
+            look |= {"label": LABELS.get(name, name), "ls": "" if name == "paper" else "-"}
             line(axis, group, metric, by="level", **look)
         axis.set(title=protocol, xlabel="noise factor", xticks=paper["level"])
     axes[0].set_ylabel({"ssim": "SSIM", "mse": "MSE on [0, 1]"}[metric])

@@ -65,7 +65,7 @@ class Study:
 
     def shown(self, rows: pd.DataFrame, count: int) -> tuple[np.ndarray, pd.DataFrame]:
         """Up to `count` images and rows of those in `rows` that a figure may show: of FER+ those in
-        `ferplus.SHOWN`, of other data some, evenly spaced."""
+        `ferplus.SHOWN`; of other data, or where none of these is, some, evenly spaced."""
         ids = rows["id"].to_numpy()
         some = np.linspace(0, len(ids), min(count, len(ids)), endpoint=False).astype(int)
         named = [one for one in ferplus.SHOWN if one in ids] or ids[some]

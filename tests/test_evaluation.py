@@ -54,6 +54,17 @@ def untouched(faces) -> pd.DataFrame:
     return score(faces, {("noisy", 0): evaluation.nothing})
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_of_a_figure_has_pixels_and_the_scores_of_the_table(faces, untouched, name):
+    clean, protocol = pipeline.to_unit(torch.tensor(faces)), PROTOCOLS[name]
+    noisy = protocol.corrupt(clean, 0.5, IDS, 0)
+    label, pixels, texts = evaluation.scored("x", noisy, clean, protocol)
+    table = chosen(untouched, protocol=name, level=0.5)
+    assert (label, texts) == ("x", [f"{score:.2f}" for score in table["ssim"]])
+    assert pixels.shape == ((6, 48, 48) if name == "camera noise" else (6, 96, 96, 3))
+    assert 0 <= pixels.min() < pixels.max() <= 1
+
+
 def chosen(scores: pd.DataFrame, **where) -> pd.DataFrame:
     for column, value in where.items():
         scores = scores[scores[column] == value]

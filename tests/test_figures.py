@@ -36,7 +36,7 @@ def test_the_denoiser_of_the_readme_reaches_the_figure(pictures):
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [figures.LABELS["noisy"], "mine", figures.LABELS["paper"]]
     marks = [container.lines[0].get_marker() for container in figure.axes[0].containers]
-    assert marks == ["x", "None", "D"]  # the paper's points stand out without colour
+    assert marks == ["x", ".", "D"]  # the paper's points stand out without colour
     gain = scores.groupby(["protocol", "level", "method"])["ssim"].mean()
     assert gain["camera noise", 0.15, "mine"] > gain["camera noise", 0.15, "noisy"]
 

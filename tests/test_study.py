@@ -87,6 +87,20 @@ def test_a_figure_is_saved_and_shown_with_its_words(study, monkeypatch):
     assert not plt.fignum_exists(figure.number)
 
 
+def test_of_ferplus_only_named_faces_are_shown_where_there_are_some(study):
+    rows = study.faces.rows
+    images, shown = study.shown(rows, 4)
+    assert shown["id"].tolist() == rows["id"].iloc[[0, 100, 200, 300]].tolist()
+    assert np.array_equal(images, study.faces.images[[0, 100, 200, 300]])
+    assert len(study.shown(rows[:2], 5)[1]) == 2
+    ids = np.arange(400) + 32_300  # three of them may be shown
+    named = replace(study, faces=replace(study.faces, rows=rows.assign(id=ids)))
+    images, shown = named.shown(named.faces.rows, 5)
+    assert shown["id"].tolist() == [32_306, 32_410]
+    assert np.array_equal(images, study.faces.images[[6, 110]])
+    assert len(named.shown(named.faces.rows, 1)[0]) == 1
+
+
 def test_the_same_figure_is_the_same_file(study, monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda image: None)
     for name in ("one", "two"):

@@ -67,10 +67,10 @@ def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: st
 
 def answer(notebook: Path) -> str:
     """The sentence in bold with which the answer of an executed chapter begins, or ""."""
-    cells = [c for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code"]
+    cells = nbformat.read(notebook, as_version=4).cells
     given = [o for c in cells if "answer" in c.metadata.get("tags", ()) for o in c.outputs]
-    said = re.match(r"\*\*(.+?)\*\*", given[0].data["text/markdown"]) if given else None
-    return said[1].rstrip(".") + "." if said else ""
+    text = "".join(o.get("data", {}).get("text/markdown", "") for o in given)
+    return said[1].rstrip(".") + "." if (said := re.match(r"\*\*(.+?)\*\*", text)) else ""
 
 
 def _write(book, page: Path, *, embed: bool = False, **resources) -> None:

@@ -17,8 +17,9 @@ from fer_lib.run import asked, step, watch
 from fer_lib.run.chapters import CHAPTERS, find
 
 OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
-EXAMPLES = """example:
+EXAMPLES = """examples:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
+  ./run_all.sh --only 04                         one notebook again
 words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
 
 

@@ -18,10 +18,10 @@ def make(run: str, which: str) -> None:
     """The page of the chapter with the number `which`, or with "report" all pages and the index."""
     folder, banner = REPORTS / run, paper.caveat(run.rpartition("-")[0])
     width = Fraction(config.load(asked.parameters(run)["profile"]).width).limit_denominator(64)
+    words = f"Run {run}, the paper's network at width {width}"
     for chapter in CHAPTERS if which == "report" else [chapters.find(which)]:
         executed = WORK / run / f"{chapter.name}.ipynb"
         page, title = folder / f"{chapter.name}.html", f"{chapter.title} · {run}"
-        words = f"Run {run}, the paper's network at {width} of its width"
         html.render(executed, page, title=title, nav=NAV, banner=banner, run=words)
     if which == "report":
         record = provenance.record(run)

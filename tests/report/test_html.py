@@ -164,6 +164,25 @@ def test_streams_and_code(soup):
     assert all(block.find_parent("details") for block in soup.select(".highlight"))
 
 
+@pytest.mark.parametrize(
+    ("outputs", "sentence"),
+    [
+        (["**It holds.** And more **bold**."], "It holds."),
+        (["**It holds**: so"], "It holds."),
+        (["No bold **first**."], ""),
+        ([], ""),
+    ],
+)
+def test_the_answer_of_a_chapter_is_its_first_sentence_in_bold(tmp_path, outputs, sentence):
+    shown = [new_output("stream", name="stderr", text="**a warning**")]
+    shown += [new_output("execute_result", data={"text/markdown": text}) for text in outputs]
+    other = new_output("execute_result", data={"text/markdown": "**No answer.**"})
+    cells = [new_markdown_cell("# A"), new_code_cell("", outputs=[other])]
+    cells.append(new_code_cell("", metadata={"tags": ["answer"]}, outputs=shown))
+    nbformat.write(new_notebook(cells=cells), tmp_path / "book.ipynb")
+    assert html.answer(tmp_path / "book.ipynb") == sentence
+
+
 def test_the_run_follows_the_answer(soup):
     assert soup.select_one(".answer + .run").get_text() == "A <run>; commit 0123456, 2026-11-28"
 
