@@ -63,7 +63,7 @@ def wall(jobs: dict[str, float], before: dict[str, str | None], workers: int) ->
 def paragraph() -> str:
     """The estimate, in Markdown."""
     tables = REPORTS / "ferplus-cpu" / "tables"
-    budgets, history = (pd.read_csv(tables / f"{name}.csv") for name in ("budgets", "history"))
+    budgets, times = (pd.read_csv(tables / f"{n}.csv") for n in ("budgets", "history_times"))
     # Those who are not tested, and the 800 that are.
     faces = int(budgets["different faces"].max()) + 800
     settings = config.load("full", seeds=SEEDS)
@@ -77,7 +77,7 @@ def paragraph() -> str:
     paper = sum(work for key, work in jobs.items() if isinstance(trainings[key].model, ModelConfig))
     small = config.load("cpu")
     epoch = 3.0 * operations(small.model("cae")) * small.train_images
-    measured = epoch / history.loc[history["model"] == "cae", "seconds"].median() / 1e12
+    measured = epoch / times.loc[times["model"] == "cae", "seconds"].median() / 1e12
     hours = {rate: total / rate / 1e12 / 3600 for rate in RATES}
     longest = wall(jobs, before, GPUS) / total  # the share of one GPU's time
     rows = [f"| {r} | {h:.0f} | {h * longest:.1f} | {h * PRICE:.0f} |" for r, h in hours.items()]
@@ -91,7 +91,7 @@ def paragraph() -> str:
         "\n| --- | --- | --- | --- |\n",
         "\n".join(rows),
         "\n\nAssumed, not measured: the rate, since no GPU was lent when this was written (one",
-        f"core of the report's CPU sustained {measured:.2f} TFLOP/s by `history.csv`);",
+        f"core of the report's CPU sustained {measured:.2f} TFLOP/s by `history_times.csv`);",
         f"{PRICE} dollars for an hour; one training on each GPU, the longest first; no queueing.",
         "The chapters, which score the networks, are not counted.\n",
     )

@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from fer_lib import metrics, pipeline, stats
 from fer_lib.noise import BATCH, PROTOCOLS, Protocol
-from fer_lib.stats import matrix
 from fer_lib.tools.progress import Progress
 
 #: A method: (noisy images, protocol, noise level) -> images to score; blind ones ignore the level.
@@ -134,7 +133,7 @@ def pool(scores: pd.DataFrame) -> pd.DataFrame:
 def _means(scores: pd.DataFrame, row: Sequence[str]) -> pd.DataFrame:
     rows = []
     for key, group in scores.groupby(row, sort=False):
-        ssim, mse = (stats.mean(matrix(group, name)) for name in ("ssim", "mse"))
+        ssim, mse = (stats.mean(stats.matrix(group, name)) for name in ("ssim", "mse"))
         rows.append([*key, len(group), *ssim.values, *mse.values, group["psnr"].mean()])
     columns = ["n", "ssim", "ssim_lo", "ssim_hi", "mse", "mse_lo", "mse_hi", "psnr"]
     return pd.DataFrame(rows, columns=[*row, *columns])
@@ -171,7 +170,7 @@ def gain_by_group(
     rows, scores = [], scores.assign(group=scores["id"].map(groups))
     scores = scores[(scores["protocol"] == protocol) & (scores["level"] > 0)]
     for (level, name), group in scores[scores["group"] != ""].groupby(["level", "group"]):
-        ours, theirs = (matrix(group, "ssim", method=other) for other in (method, "noisy"))
+        ours, theirs = (stats.matrix(group, "ssim", method=other) for other in (method, "noisy"))
         gain = stats.difference(ours, theirs)
         ends = (gain.lo, gain.hi) if ours.shape[1] >= FEW else (np.nan, np.nan)
         rows.append((name, level, ours.shape[1], gain.mean, *ends))

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fer_lib import stats
-from fer_lib.stats import matrix
 
 #: The sign of an improvement. PSNR is left out: it is infinite for a perfect output.
 BETTER = {"ssim": 1, "mse": -1}
-COLUMNS = ["question", "protocol", "metric", "baseline", "at", "difference", "lo", "hi", "verdict"]
-#: The question that is asked, by baseline.
-ASKED = {
-    "noisy": "better than doing nothing",
-    "blur": "better than one Gaussian blur",
-    "": "does more noise make it worse",
-}
+#: The verdicts of a question: that the score is clearly better, and that it is clearly worse.
+WORDS = {"RQ1": ("effective", "harmful"), "RQ2": ("better", "worse")}
+COLUMNS = ["question", "protocol", "metric", "baseline", "at"]
+COLUMNS += ["difference", "lo", "hi", "p", "verdict"]
 ONE_TRAINING = "One training: the intervals leave out what training varies."
 
 
@@ -41,10 +37,10 @@ def rq1(
     worse, "undecided" if the 95% interval of the paired difference contains 0. scores: of
     `evaluation.score`. Returns a table with COLUMNS, one row per protocol and level; `difference`
     is `metric` of the method minus that of the baseline."""
-    rows, words = [], ("effective", "harmful")
+    rows = []
     for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
-        pair = (matrix(group, metric, method=name) for name in (method, over))
-        rows.append(_row("RQ1", protocol, metric, over, f"{level:g}", *pair, words))
+        pair = (stats.matrix(group, metric, method=name) for name in (method, over))
+        rows.append(_row("RQ1", protocol, metric, over, f"{level:g}", *pair))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -53,46 +49,45 @@ def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFr
     the next lower level, "undecided" if the 95% interval of the paired difference contains 0.
     Returns a table with COLUMNS, one row per protocol and pair of neighbouring levels; `difference`
     is `metric` at the higher level minus that at the lower one, the baseline is empty."""
-    rows, words = [], ("better", "worse")
+    rows = []
     for protocol, group in scores.groupby("protocol", sort=False):
         for low, high in itertools.pairwise(sorted(group["level"].unique())):
-            pair = (matrix(group, metric, method=method, level=level) for level in (high, low))
-            rows.append(_row("RQ2", protocol, metric, "", f"{low:g} to {high:g}", *pair, words))
+            pair = (
+                stats.matrix(group, metric, method=method, level=level) for level in (high, low)
+            )
+            rows.append(_row("RQ2", protocol, metric, "", f"{low:g} to {high:g}", *pair))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(question, protocol, metric, baseline, at, ours, theirs, words) -> tuple:
+def _row(question, protocol, metric, baseline, at, ours, theirs) -> tuple:
     gap = stats.difference(ours, theirs)
-    verdict = stats.verdict(gap, *words[:: BETTER[metric]])
-    return question, protocol, metric, baseline, at, *gap.values, verdict
+    verdict = stats.verdict(gap, *WORDS[question][:: BETTER[metric]])
+    return question, protocol, metric, baseline, at, *gap.values, gap.p, verdict
 
 
-def sentences(answers: pd.DataFrame, metric: str = "ssim") -> list[str]:
-    """The verdicts of `answers` by one metric, in Markdown: a line per question and baseline."""
-    chosen = answers[answers["metric"] == metric]
-    groups = chosen.groupby(["question", "baseline"], sort=False)
-    return [f"**{name}** ({ASKED[over]}): {_by_protocol(rows)}." for (name, over), rows in groups]
+def counts(answers: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """In how many cases with noise the output is clearly better or worse: a row per question and
+    baseline with cases, better and worse, and the last two again where Holm's correction over the
+    cases leaves them (5%): better_holm, worse_holm."""
+    rows, found = answers[(answers["metric"] == metric) & (answers["at"] != "0")], {}
+    for key, part in rows.groupby(["question", "baseline"], sort=False, dropna=False):
+        firm = stats.holm(part["p"].to_numpy()) < 1 - stats.LEVEL
+        up, down = (part["verdict"] == word for word in WORDS[key[0]])
+        found[key] = [len(part), up.sum(), down.sum(), (up & firm).sum(), (down & firm).sum()]
+    columns = ["cases", "better", "worse", "better_holm", "worse_holm"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
 
 
-def summary(answers: pd.DataFrame, name: str, metric: str = "ssim") -> str:
-    """Both questions in words, for what is called `name`: in how many cases with noise."""
-    rows = answers[(answers["metric"] == metric) & (answers["at"] != "0")]
-    yes = rows["verdict"].isin(["effective", "worse"]).groupby([rows["question"], rows["baseline"]])
-    blur, noisy, steps = yes.agg(["sum", "size"]).itertuples(index=False)
-    return (
-        f"**{name} is better than doing nothing in {noisy.sum} of {noisy.size} cases with noise, "
-        f"and better than one Gaussian blur in {blur.sum}; its output is worse where there is more "
-        f"noise in {steps.sum} of {steps.size} steps.**"
-    )
-
-
-def _by_protocol(rows: pd.DataFrame) -> str:
-    """The verdicts on one question as text; protocols with the same verdicts share a clause."""
-    same = {}
-    for protocol, verdicts in rows.groupby("protocol", sort=False):
-        parts = verdicts.groupby("verdict", sort=False)["at"].agg(", ".join)
-        answer = ", ".join(f"{verdict} at {at}" for verdict, at in parts.items())
-        same.setdefault(answer, []).append(f"*{protocol}*")
-    if len(same) == 1:
-        return f"{answer}, in all protocols"
-    return "; ".join(f"{answer} ({', '.join(names)})" for answer, names in same.items())
+def summary(answers: pd.DataFrame, name: str) -> str:
+    """`counts` in words for what is called `name`, in Markdown, a paragraph a metric."""
+    parts = []
+    for metric in BETTER:
+        noisy, blur, steps = counts(answers, metric).itertuples(index=False)
+        parts.append(
+            f"**By {metric.upper()}, {name} is better than doing nothing in {noisy.better} of "
+            f"{noisy.cases} cases with noise; it is better than one Gaussian blur in {blur.better} "
+            f"and worse in {blur.worse}. Its output gets worse in {steps.worse} of {steps.cases} "
+            f"steps to more noise.** With Holm's correction over the cases: {noisy.better_holm}, "
+            f"{blur.better_holm} and {blur.worse_holm}, {steps.worse_holm}."
+        )
+    return "\n\n".join(parts)

@@ -8,7 +8,7 @@ killed in turn, each at a random moment: the process that does the work (a chapt
 Snakemake, and the first process. A kill is survived if the run then ends with all its processes, in
 a line that starts with "error: " where one is left to say it, and goes on when it is started again.
 In the end weights, tables and pictures must be those of the undisturbed run, byte by byte but for
-columns of times. --folder keeps both runs, and takes an undisturbed one that is there; --write puts
+tables of times. --folder keeps both runs, and takes an undisturbed one that is there; --write puts
 the counts into docs/reliability.md.
 """
 
@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import psutil
 
 from docs import readme
@@ -35,7 +34,6 @@ PLACES = ("a training", *(f"chapter {chapter.number}" for chapter in CHAPTERS), 
 VICTIMS = ("the worker", "Snakemake", "the first process")
 LIMIT, PATIENCE = 3600, 60  # seconds for a run, and for its processes to end
 LONGEST = 10  # seconds from the start of a piece of work to a kill in it
-TIMES = ["seconds", "minutes", "milliseconds"]
 START, END = "<!-- kills: made by tests/kills.py -->", "<!-- end of kills -->"
 
 
@@ -177,23 +175,19 @@ def different(folder: Path, whole: Path) -> tuple[int, list[str]]:
     """How many files two runs have of weights, tables and pictures, and which are not the same."""
     kinds = ("work/models/*/checkpoint.safetensors", "reports/*/tables/*", "reports/*/viewer/*")
     ours, theirs = (
-        {path.relative_to(root) for kind in kinds for path in root.glob(kind)}
+        {p.relative_to(root) for kind in kinds for p in root.glob(kind) if is_same(p)}
         for root in (folder, whole)
     )
     lost = [f"{name} is in one only" for name in ours ^ theirs]
     for name in ours & theirs:
-        if content(folder / name) != content(whole / name):
+        if faults.content(folder / name) != faults.content(whole / name):
             lost.append(f"{name} is another")
     return len(theirs), sorted(lost)
 
 
-def content(path: Path):
-    """What must be the same: all but times."""
-    if path.suffix == ".csv":
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if not table.columns.intersection(TIMES).empty:
-            return table.drop(columns=TIMES, errors="ignore").to_csv()
-    return faults.content(path)
+def is_same(path: Path) -> bool:
+    """Whether two runs must have the same file: times have tables of their own."""
+    return not path.stem.endswith("_times")
 
 
 def table(outcomes: dict) -> str:

@@ -6,7 +6,7 @@ import pytest
 import skimage.filters
 import torch
 
-from fer_lib import autoencoder, config, evaluation, metrics, pipeline
+from fer_lib import autoencoder, config, evaluation, metrics, pipeline, stats
 from fer_lib.methods import clipping
 from fer_lib.noise import PROTOCOLS
 
@@ -277,7 +277,7 @@ def test_the_summary_keeps_the_order_of_protocols_and_methods(faces):
 
 def test_the_matrix_is_trainings_by_images_in_order_of_id():
     scores = fake_scores().sample(frac=1, random_state=1)
-    matrix = evaluation.matrix(scores, "ssim", method="cae", level=0.3)
+    matrix = stats.matrix(scores, "ssim", method="cae", level=0.3)
     expected = scores.sort_values(["seed", "id"])["ssim"].to_numpy().reshape(2, 30)
     assert np.array_equal(matrix, expected)
 

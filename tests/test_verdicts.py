@@ -144,36 +144,32 @@ def test_little_is_enough_if_every_image_gains_it(known_methods):
     assert (table["difference"] < 0.05).all()
 
 
-def test_every_question_is_a_sentence_and_protocols_with_the_same_verdicts_are_one():
-    cells = [(p, at, v) for p in "ab" for at, v in (("0", "harmful"), ("0.3", "effective"))]
-    cells += [("a", "0.5", "effective"), ("b", "0.5", "effective"), ("c", "0", "harmful")]
-    over_noisy = pd.DataFrame(cells, columns=["protocol", "at", "verdict"])
-    over_noisy = over_noisy.assign(question="RQ1", baseline="noisy", metric="ssim")
-    over_blur = over_noisy[over_noisy["protocol"] != "c"].assign(baseline="blur")
-    by_mse = over_noisy.assign(metric="mse", verdict="undecided")
-    rq2 = pd.DataFrame({"protocol": ["a"], "at": "0 to 0.3", "verdict": "worse", "metric": "ssim"})
-    table = pd.concat([over_noisy, by_mse, over_blur, rq2.assign(question="RQ2", baseline="")])
-    two = "harmful at 0, effective at 0.3, 0.5"
-    assert verdicts.sentences(table) == [
-        f"**RQ1** (better than doing nothing): {two} (*a*, *b*); harmful at 0 (*c*).",
-        f"**RQ1** (better than one Gaussian blur): {two}, in all protocols.",
-        "**RQ2** (does more noise make it worse): worse at 0 to 0.3, in all protocols.",
-    ]
+def counted() -> pd.DataFrame:
+    """Answers in two metrics; a case without noise, which does not count."""
+    cells = [("RQ1", "noisy", "0", "effective", 0.0)]
+    cells += [("RQ1", "noisy", at, "effective", 0.001) for at in ("0.3", "0.5")]
+    cells += [("RQ1", "blur", "0.3", "harmful", 0.04), ("RQ1", "blur", "0.5", "harmful", 0.02)]
+    cells += [("RQ2", "", "0 to 0.3", "worse", 0.03), ("RQ2", "", "0.3 to 0.5", "better", 0.04)]
+    table = pd.DataFrame(cells, columns=["question", "baseline", "at", "verdict", "p"])
+    other = table.assign(metric="mse", verdict="undecided", p=0.5)
+    return pd.concat([other, table.assign(metric="ssim")])
 
 
-def test_a_summary_counts_the_cases_with_noise():
-    cells = [("RQ1", "noisy", "0", "effective")]  # no noise: no case
-    cells += [("RQ1", "noisy", at, "effective") for at in ("0.3", "0.5")]
-    cells += [("RQ1", "blur", "0.3", "undecided"), ("RQ1", "blur", "0.5", "effective")]
-    cells += [("RQ2", "", "0 to 0.3", "worse"), ("RQ2", "", "0.3 to 0.5", "better")]
-    table = pd.DataFrame(cells, columns=["question", "baseline", "at", "verdict"])
-    other = table.assign(metric="mse", verdict="undecided")
-    both = pd.concat([other, table.assign(metric="ssim")])
-    text = verdicts.summary(both, "The network")
-    assert text.startswith("**The network is better than doing nothing in 2 of 2 cases with noise")
-    assert "than one Gaussian blur in 1; " in text
-    assert text.endswith("more noise in 1 of 2 steps.**")
-    assert "nothing in 0 of 2" in verdicts.summary(both, "The network", "mse")
+def test_cases_with_noise_are_counted_one_by_one_and_together():
+    counts = verdicts.counts(counted(), "ssim")
+    assert counts.loc[[("RQ1", "noisy")]].to_numpy().tolist() == [[2, 2, 0, 2, 0]]
+    assert counts.loc[[("RQ1", "blur")]].to_numpy().tolist() == [[2, 0, 2, 0, 2]]
+    assert counts.loc[[("RQ2", "")]].to_numpy().tolist() == [[2, 1, 1, 0, 0]]  # 2 * 0.03 > 0.05
+
+
+def test_a_summary_says_each_metric():
+    by_ssim, by_mse = verdicts.summary(counted(), "the network").split("\n\n")
+    assert by_ssim == (
+        "**By SSIM, the network is better than doing nothing in 2 of 2 cases with noise; it is "
+        "better than one Gaussian blur in 0 and worse in 2. Its output gets worse in 1 of 2 steps "
+        "to more noise.** With Holm's correction over the cases: 2, 0 and 2, 0."
+    )
+    assert by_mse.startswith("**By MSE, the network is better than doing nothing in 0 of 2 cases")
 
 
 @pytest.mark.parametrize(

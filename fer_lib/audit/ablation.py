@@ -5,7 +5,6 @@ import pandas as pd
 
 from fer_lib import stats
 from fer_lib.config import VARIANTS
-from fer_lib.stats import matrix
 
 #: Gradients count as vanished if those of the first layers are at least this factor smaller.
 VANISHED = 10
@@ -18,7 +17,9 @@ def decide(
     `VARIANTS` on clean test faces, by `evaluation.score`. history, gradients: of their trainings.
     constant: the training loss of the best constant image."""
     complete, plain = VARIANTS
-    gap = stats.difference(*(matrix(scores, "mse", method=name) for name in (plain, complete)))
+    gap = stats.difference(
+        *(stats.matrix(scores, "mse", method=name) for name in (plain, complete))
+    )
     helps = stats.verdict(gap, "residuals improve the result", "residuals harm the result")
     last = history[history["epoch"] == history["epoch"].max()]
     worst = last.loc[last["model"] == plain, "train_loss"].max() / constant

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from fer_lib import config
 from fer_lib.methods import lessons, plans, table
 from fer_lib.methods.table import Reference
 from fer_lib.noise import PROTOCOLS
@@ -47,13 +48,16 @@ def costs(references: dict[str, Reference], noisy: torch.Tensor, level: float) -
 
 
 def budgets(study: Study) -> pd.DataFrame:
-    """What the trainings with noise took, one row a network: its label, the number of trainings,
-    and of the first of them the images seen, how many of them different, the arithmetic of their
+    """What the paper's training and those with noise took, one row a network: its label, how many
+    trainings, and of the first the images seen, how many of them different, the arithmetic of their
     forward passes (see `flops`), minutes where it was trained, the last epoch's loss, and by which
     share that fell in the last fifth of the epochs since the learning rate last rose."""
-    plan, rows = plans.PLANS[study.settings.profile], []
+    settings, plan, rows = study.settings, plans.PLANS[study.settings.profile], []
+    part = settings.part(study.faces.checksum, "sample", version=0)
+    asked = {"cae": (settings.seeds, config.reconstruction(settings, part, "cae", settings.seed))}
     for name, schedule in plan.named.items():
-        recipe = plans.recipe(schedule, study.settings, study.faces.checksum)
+        asked[name] = plan.trainings, plans.recipe(schedule, settings, study.faces.checksum)
+    for name, (trainings, recipe) in asked.items():
         stages = [lessons.train(study, stage) for stage in recipe.stages]
         reference = table.network(name, stages[-1].model)
         faces = study.images(recipe.part)
@@ -63,6 +67,6 @@ def budgets(study: Study) -> pd.DataFrame:
         losses = [epoch["train_loss"] for epoch in stages[-1].history]
         fell = 1 - losses[-1] / losses[len(losses) * 4 // 5 - 1]
         learning = (seen, len(faces), work / 1e12, seconds / 60, losses[-1], fell)
-        rows.append((reference.label, plan.trainings, *learning))
+        rows.append((reference.label, trainings, *learning))
     columns = ["network", "trainings", "images seen", "different faces", "trillion operations"]
     return pd.DataFrame(rows, columns=[*columns, "minutes", "last loss", "fell"])

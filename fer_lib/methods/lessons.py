@@ -4,13 +4,14 @@ from fer_lib.config import Recipe
 from fer_lib.methods import supervision
 from fer_lib.study import Study
 from fer_lib.tools import device
-from fer_lib.training import Task, Trained
+from fer_lib.training import Reconstruction, Task, Trained
 
 
 def task(recipe: Recipe) -> Task:
-    """What the training of a recipe of `plans` learns."""
-    if recipe.task == "denoising":
-        return supervision.DenoisingAutoencoder(recipe.model, recipe.training.augmented)
+    """What the training of a recipe of `plans`, or of the paper's network, learns."""
+    whole = {"reconstruction": Reconstruction, "denoising": supervision.DenoisingAutoencoder}
+    if recipe.task in whole:
+        return whole[recipe.task](recipe.model, recipe.training.augmented)
     return supervision.Restoration(recipe.model)
 
 

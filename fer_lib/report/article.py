@@ -13,10 +13,12 @@ def facts(folder: Path, record: dict) -> dict:
 
     facts: `findings.facts`, empty on other faces than the paper's. parameters: of the paper's
     network at its full width. viewer: the rows of viewer.csv, each with its picture in base64.
-    levels: those with noise. methods: of each the columns of cost.csv, and for each level its mean
-    `ssim` and `psnr` over all tested faces and trainings. tables, figures: (file, bytes) each.
+    levels: those with noise. methods: of each the columns of cost.csv and cost_times.csv, and for
+    each level its mean `ssim` and `psnr` over all tested faces and trainings. tables, figures:
+    (file, bytes) each.
     """
-    viewer, costs = records(folder, "viewer"), records(folder, "cost")
+    viewer = records(folder, "viewer")
+    costs = read(folder, "cost").merge(read(folder, "cost_times"), on="method").to_dict("records")
     for row in viewer:
         row["png"] = base64.b64encode((folder / row["file"]).read_bytes()).decode()
     scores = read(folder, "references").query("level > 0")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib import paper
+from fer_lib import paper, verdicts
 from fer_lib.config import ROOT
 
 #: How the verdicts of docs/claims.md begin.
@@ -33,38 +33,33 @@ def records(folder: Path, name: str) -> list[dict]:
 def facts(folder: Path) -> dict:
     """What the sentences about the paper say; `chips`, the verdicts on both questions and on table
     I; and `claims`. Of a report on the paper's data set."""
-    rows, found = read(folder, "verdicts"), read(folder, "paper_figures").query("id >= 0")
-    rows = rows[rows["metric"] == "ssim"]
-    noise = rows[(rows["question"] == "RQ1") & (rows["at"] != "0")]
-    steps, camera = rows[rows["question"] == "RQ2"], rows["protocol"].iloc[-1]
-    here = noise[noise["protocol"] == camera].groupby("at", sort=False)
+    answers, found = read(folder, "verdicts"), read(folder, "paper_figures").query("id >= 0")
+    counts = {metric: verdicts.counts(answers, metric) for metric in verdicts.BETTER}
+    rows, camera = answers[answers["metric"] == "ssim"], answers["protocol"].iloc[-1]
+    rows = rows[(rows["protocol"] == camera) & (rows["at"] != "0")]
+    here = rows[rows["question"] == "RQ1"].groupby("at", sort=False)
     untouched = read(folder, "autoencoder").query(f"method == 'noisy' and protocol == {camera!r}")
-    noisy, blur = (noise[noise["baseline"] == name] for name in ("noisy", "blur"))
-    better = {"noisy": (noisy["lo"] > 0).sum(), "blur": (blur["lo"] > 0).sum()}
-    worse, gap = (steps["hi"] < 0).sum(), (found["code"] - found["printed"]).abs()
-    own = read(folder, "as_run_verdicts").query("metric == 'ssim' and baseline == 'blur'")
-    own = own[own["at"] != "0"]
+    gap = (found["code"] - found["printed"]).abs()
+    own = read(folder, "as_run_verdicts").groupby("network", sort=False)
     ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
     scores = ["level", "ssim", "mse"]
     losses = read(folder, "as_run_losses").groupby("label", sort=False)
-    numbers = {"cases": len(blur), "worse": worse, "steps": len(steps)}
-    numbers |= {"found": len(found), "gap": gap.mean(), "figure_4": paper.FIGURE_4[-1]}
-    return {
-        **numbers,
+    noisy, blur, steps = counts["ssim"].itertuples(index=False)
+    numbers = {"found": len(found), "gap": gap.mean(), "figure_4": paper.FIGURE_4[-1]}
+    return numbers | {
         "camera": camera,
-        "better": better,
-        "blurred": (blur["hi"] < 0).sum(),
-        "own": (own["lo"] > 0).groupby(own["network"]).sum(),
+        "counts": {metric: table.to_dict("records") for metric, table in counts.items()},
+        "own": {name: verdicts.counts(part, "ssim")["better"].iloc[1] for name, part in own},
         "own_trainings": losses["seed"].nunique().max(),
         "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
         "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
-        "losses": steps[steps["protocol"] == camera].to_dict("records"),
+        "losses": rows[rows["question"] == "RQ2"].to_dict("records"),
         "printed": {"ssim": [*paper.SSIM.values()], "mse": [*paper.MSE.values()]},
         "rungs": [{"name": rung, **part[scores].to_dict("list")} for rung, part in ladder],
         "loss": losses.last().iloc[0],
         "chips": {
-            "RQ1": _chip(sum(better.values()), 2 * len(blur)),
-            "RQ2": _chip(worse, len(steps)),
+            "RQ1": _chip(noisy.better + blur.better, noisy.cases + blur.cases),
+            "RQ2": _chip(steps.worse, steps.cases),
             "table I": "explained" if gap.max() <= SAME else "undecided",
         },
         "claims": _claims(folder),

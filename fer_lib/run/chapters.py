@@ -51,7 +51,7 @@ CHAPTERS = (
         "Training",
         "Does the paper's autoencoder, with and without residuals, learn to reproduce clean faces?",
         reads=("split",),
-        writes=("layers", "history", "gradients", "models"),
+        writes=("layers", "history", "history_times", "gradients", "models"),
         trainings=("core",),
     ),
     Chapter(
@@ -83,7 +83,7 @@ CHAPTERS = (
         "References",
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
-        writes=("tuning", "budgets", "references", "references_images", "lead")
+        writes=("tuning", "budgets", "budgets_times", "references", "references_images", "lead")
         + ("trained_with_noise", "viewer"),
         trainings=("core", "methods"),
     ),
@@ -92,7 +92,7 @@ CHAPTERS = (
         "Limit and cost",
         "What would more learning bring, and what does each method cost?",
         reads=("split", "models", "tuning", "references"),
-        writes=("trend", "doublings", "cost"),
+        writes=("trend", "doublings", "cost", "cost_times"),
         trainings=("core", "methods"),
     ),
     Chapter(

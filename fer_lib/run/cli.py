@@ -13,8 +13,9 @@ from pathlib import Path
 from fer_lib import config
 from fer_lib.config import ROOT, UserError
 from fer_lib.readers import sources
-from fer_lib.run import asked, step, watch
+from fer_lib.run import asked, watch
 from fer_lib.run.chapters import CHAPTERS, find
+from fer_lib.tools import files
 
 OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
 EXAMPLES = """examples:
@@ -103,6 +104,7 @@ def _set_environment(options: argparse.Namespace, arguments: list[str]) -> None:
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**40))
     path = options.data or "\0"  # where the data lies is nobody's business
     words = [f"{w.removesuffix(path)}PATH" if w.endswith(path) else w for w in arguments]
+    os.environ["FER_FROM"] = str(Path.cwd())
     os.environ["FER_COMMAND"] = shlex.join(["./run_all.sh", *words])
 
 
@@ -134,9 +136,10 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
         command = _snakemake(run, target, options.executor, extra)
         code = watch.follow(command, run, titles, keep=[lock.fileno()])
     if code:
-        print(f"stopped; the same command goes on (all is in {step.log(run)})", file=sys.stderr)
+        log = files.seen(folder / "log.txt")
+        print(f"stopped; the same command goes on (all is in {log})", file=sys.stderr)
         return 1
-    print(os.path.relpath(config.REPORTS / run / page))
+    print(files.seen(config.REPORTS / run / page))
     return 0
 
 

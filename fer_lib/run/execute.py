@@ -51,7 +51,7 @@ def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], 
             temporary.replace(failed)
             cause = f"{error.ename}: {' '.join(str(error.evalue).split())}"
             place = f"{source.name}, cell {error.cell_index}"
-            raise UserError(f"{place}: {cause} (see {os.path.relpath(failed)})") from None
+            raise UserError(f"{place}: {cause} (see {files.seen(failed)})") from None
         except DeadKernelError:
             raise UserError(f"{source.name} {step.KILLED}") from None
         notebook = nbformat.read(temporary, as_version=4)

@@ -14,6 +14,7 @@ import time
 import traceback
 
 from fer_lib.config import ROOT, WORK, UserError
+from fer_lib.tools import files
 
 KILLED = "was killed, mostly for want of memory: close other programs or take a smaller profile"
 
@@ -59,12 +60,7 @@ def main() -> None:
     except Exception as error:
         traceback.print_exc()  # for the log
         cause = " ".join(f"{type(error).__name__}: {error}".split())
-        sys.exit(f"error: {name}: {cause} (see {log(run)})")
-
-
-def log(run: str) -> str:
-    """Where all that a run says is kept, as seen from here."""
-    return os.path.relpath(WORK / run / "log.txt")
+        sys.exit(f"error: {name}: {cause} (see {files.seen(WORK / run / 'log.txt')})")
 
 
 if __name__ == "__main__":

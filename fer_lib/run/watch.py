@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from fer_lib.config import ROOT, WORK
-from fer_lib.run import step
-from fer_lib.tools import progress
+from fer_lib.tools import files, progress
 
 TICK = 0.5  # seconds between two looks
 EVERY = 60.0  # seconds between two lines for a log, unless a step has ended
@@ -42,7 +41,7 @@ def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[
             _end(process)
             view.close()
     if process.returncode and not view.errors:
-        print(f"error: {view.last} (see {step.log(run)})", file=sys.stderr)
+        print(f"error: {view.last} (see {files.seen(log)})", file=sys.stderr)
     return process.returncode
 
 

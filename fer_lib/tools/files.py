@@ -34,6 +34,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def seen(path: Path) -> str:
+    """`path` for a message, as seen from the folder in which the user started the run."""
+    return os.path.relpath(path, os.environ.get("FER_FROM", os.curdir))
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

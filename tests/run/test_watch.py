@@ -164,6 +164,12 @@ def test_a_bug_is_told_in_one_line_after_its_traceback(failing, capsys):
     assert capsys.readouterr().err.startswith("Traceback")
 
 
+def test_the_log_is_named_as_seen_from_where_the_run_was_started(failing, monkeypatch, tmp_path):
+    monkeypatch.setenv("FER_FROM", str(tmp_path / "a" / "b"))
+    named = failing(ZeroDivisionError()).rpartition("(see ")[2].rstrip(")")
+    assert (tmp_path / "a" / "b" / named).resolve() == (step.WORK / RUN / "log.txt").resolve()
+
+
 def test_a_step_that_was_killed_says_why_that_may_be(folder, monkeypatch, capsys):
     def killed(command, **options):
         raise subprocess.CalledProcessError(-signal.SIGKILL, command)
