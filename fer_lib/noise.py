@@ -155,7 +155,7 @@ PROTOCOLS = {
         data_range=1.0,
     ),
     "camera noise": Protocol(
-        about="what a camera does: noise and clamp on the 48×48 gray image, resized after that; "
+        about="nearest to a camera: noise and clamp on the 48×48 gray image, resized after that; "
         "scored at 48×48, clamped to [0, 1]",
         reference=lambda clean: clean,
         to_model=lambda noisy: pipeline.normalise(_large(noisy)),

@@ -24,8 +24,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from docs import readme
-
 RUN = "orl-smoke"
 WORKERS = 2
 LIMIT = 600  # seconds for a step
@@ -271,6 +269,8 @@ def main() -> int:
     text = f"{table(found)}\n\n{sum(map(len, found.values()))} of {total} faults were tried."
     print(text)
     if options.write:
+        from docs import readme  # drags in what takes longer than most scenes
+
         page = readme.insert(PAGE.read_text(encoding="utf-8"), f"{text}\n", START, END)
         PAGE.write_text(page, encoding="utf-8")
     return int(any(any(outcomes) for outcomes in found.values()))
