@@ -78,13 +78,13 @@ def _asked(verdicts: pd.DataFrame, question: str, baseline: str = "") -> pd.Data
 def _effective(verdicts: pd.DataFrame) -> tuple[str, str]:
     """Better than doing nothing, and better than one blur, at every level with noise."""
     nothing, blur = (_asked(verdicts, "RQ1", name) for name in ("noisy", "blur"))
-    over = [(rows["verdict"] == "effective").all() for rows in (nothing, blur)]
-    counts = [(rows["verdict"] == "effective").sum() for rows in (nothing, blur)]
+    over = [(rows["verdict"] == "better").all() for rows in (nothing, blur)]
+    counts = [(rows["verdict"] == "better").sum() for rows in (nothing, blur)]
     camera = blur[(blur["protocol"] == "camera noise") & (blur["at"] == "0.3")].iloc[0]
     evidence = (
         f"in SSIM better than doing nothing at {counts[0]} of {len(nothing)} levels and protocols;"
         f" better than one Gaussian blur at {counts[1]}, worse at"
-        f" {(blur['verdict'] == 'harmful').sum()} (*camera noise*, 0.3: {_interval(camera)})"
+        f" {(blur['verdict'] == 'worse').sum()} (*camera noise*, 0.3: {_interval(camera)})"
     )
     return HOLDS if all(over) else PARTLY if over[0] else FAILS, evidence
 

@@ -10,8 +10,6 @@ from fer_lib import stats
 
 #: The sign of an improvement. PSNR is left out: it is infinite for a perfect output.
 BETTER = {"ssim": 1, "mse": -1}
-#: The verdicts of a question: that the score is clearly better, and that it is clearly worse.
-WORDS = {"RQ1": ("effective", "harmful"), "RQ2": ("better", "worse")}
 COLUMNS = ["question", "protocol", "metric", "baseline", "at"]
 COLUMNS += ["difference", "lo", "hi", "p", "verdict"]
 ONE_TRAINING = "One training: the intervals leave out what training varies."
@@ -33,7 +31,7 @@ def answers(
 def rq1(
     scores: pd.DataFrame, method: str, *, over: str = "noisy", metric: str = "ssim"
 ) -> pd.DataFrame:
-    """Is `method` effective? "effective" if it scores better than the baseline `over`, "harmful" if
+    """Is `method` effective? "better" if it scores better than the baseline `over`, "worse" if
     worse, "undecided" if the 95% interval of the paired difference contains 0. scores: of
     `evaluation.score`. Returns a table with COLUMNS, one row per protocol and level; `difference`
     is `metric` of the method minus that of the baseline."""
@@ -61,7 +59,7 @@ def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFr
 
 def _row(question, protocol, metric, baseline, at, ours, theirs) -> tuple:
     gap = stats.difference(ours, theirs)
-    verdict = stats.verdict(gap, *WORDS[question][:: BETTER[metric]])
+    verdict = stats.verdict(gap, *("better", "worse")[:: BETTER[metric]])
     return question, protocol, metric, baseline, at, *gap.values, gap.p, verdict
 
 
@@ -72,7 +70,7 @@ def counts(answers: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows, found = answers[(answers["metric"] == metric) & (answers["at"] != "0")], {}
     for key, part in rows.groupby(["question", "baseline"], sort=False, dropna=False):
         firm = stats.holm(part["p"].to_numpy()) < 1 - stats.LEVEL
-        up, down = (part["verdict"] == word for word in WORDS[key[0]])
+        up, down = (part["verdict"] == word for word in ("better", "worse"))
         found[key] = [len(part), up.sum(), down.sum(), (up & firm).sum(), (down & firm).sum()]
     columns = ["cases", "better", "worse", "better_holm", "worse_holm"]
     return pd.DataFrame.from_dict(found, orient="index", columns=columns)

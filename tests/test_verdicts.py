@@ -31,12 +31,12 @@ def trainings(*gains: float, **where) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("gains", "verdict"),
     [
-        ((0.1,), "effective"),
-        ((0.1, 0.101, 0.099), "effective"),
-        ((-0.1, -0.101, -0.099), "harmful"),
+        ((0.1,), "better"),
+        ((0.1, 0.101, 0.099), "better"),
+        ((-0.1, -0.101, -0.099), "worse"),
         ((0.0, 0.0, 0.0), "undecided"),
         ((0.1, -0.05, 0.02), "undecided"),  # the first training alone is effective
-        ((-0.05, 0.1, 0.02), "undecided"),  # and here harmful
+        ((-0.05, 0.1, 0.02), "undecided"),  # and here worse
         ((0.1, 0.02), "undecided"),  # two that agree in sign: too little is known of a third
     ],
 )
@@ -56,8 +56,8 @@ def test_rq1_asks_at_each_level_and_protocol_and_over_any_baseline():
     scores = pd.concat(parts)
     over_noisy, over_blur = (verdicts.rq1(scores, "cae", over=name) for name in ("noisy", "blur"))
     assert over_noisy["at"].tolist() == ["0.15", "0.3"] * 2
-    assert set(over_noisy["verdict"]) == {"effective"}
-    assert set(over_blur["verdict"]) == {"harmful"}
+    assert set(over_noisy["verdict"]) == {"better"}
+    assert set(over_blur["verdict"]) == {"worse"}
     assert set(over_blur["baseline"]) == {"blur"}
 
 
@@ -116,17 +116,17 @@ def chosen(table: pd.DataFrame, **where) -> pd.DataFrame:
 @pytest.mark.parametrize("metric", verdicts.BETTER)
 def test_an_ideal_denoiser_is_effective_where_there_is_something_to_remove(known_methods, metric):
     table = chosen(known_methods, method="ideal", metric=metric)
-    expected = dict.fromkeys(PROTOCOLS, ["undecided", "effective", "effective"])
-    expected["the paper's noise"] = ["effective"] * 3  # its clamp alone does harm
+    expected = dict.fromkeys(PROTOCOLS, ["undecided", "better", "better"])
+    expected["the paper's noise"] = ["better"] * 3  # its clamp alone does harm
     for name, answers in expected.items():
         assert chosen(table, question="RQ1", protocol=name)["verdict"].tolist() == answers
     assert set(chosen(table, question="RQ2")["verdict"]) == {"undecided"}  # perfect at every level
 
 
-def test_a_black_image_is_harmful(known_methods):
+def test_a_black_image_is_worse_than_the_noise(known_methods):
     for name in ("noise in [0, 1]", "camera noise"):
         table = chosen(known_methods, method="black", question="RQ1", metric="ssim", protocol=name)
-        assert table["verdict"].tolist() == ["harmful"] * 3
+        assert table["verdict"].tolist() == ["worse"] * 3
 
 
 def test_doing_nothing_is_neither_and_gets_worse_with_the_level(known_methods):
@@ -140,15 +140,15 @@ def test_doing_nothing_is_neither_and_gets_worse_with_the_level(known_methods):
 def test_little_is_enough_if_every_image_gains_it(known_methods):
     where = {"question": "RQ1", "metric": "ssim", "at": "0.5"}
     table = chosen(known_methods, method="slightly better", **where)
-    assert table["verdict"].tolist() == ["effective"] * len(PROTOCOLS)
+    assert table["verdict"].tolist() == ["better"] * len(PROTOCOLS)
     assert (table["difference"] < 0.05).all()
 
 
 def counted() -> pd.DataFrame:
     """Answers in two metrics; a case without noise, which does not count."""
-    cells = [("RQ1", "noisy", "0", "effective", 0.0)]
-    cells += [("RQ1", "noisy", at, "effective", 0.001) for at in ("0.3", "0.5")]
-    cells += [("RQ1", "blur", "0.3", "harmful", 0.04), ("RQ1", "blur", "0.5", "harmful", 0.02)]
+    cells = [("RQ1", "noisy", "0", "better", 0.0)]
+    cells += [("RQ1", "noisy", at, "better", 0.001) for at in ("0.3", "0.5")]
+    cells += [("RQ1", "blur", "0.3", "worse", 0.04), ("RQ1", "blur", "0.5", "worse", 0.02)]
     cells += [("RQ2", "", "0 to 0.3", "worse", 0.03), ("RQ2", "", "0.3 to 0.5", "better", 0.04)]
     table = pd.DataFrame(cells, columns=["question", "baseline", "at", "verdict", "p"])
     other = table.assign(metric="mse", verdict="undecided", p=0.5)

@@ -50,8 +50,8 @@ def all_of(column: str, value):
 @pytest.mark.parametrize(
     ("name", "column", "value", "verdicts"),
     [
-        ("verdicts", "verdict", "effective", {1: "holds", 26: "holds", 11: "does not hold"}),
-        ("verdicts", "verdict", "harmful", {1: "does not hold", 26: "does not hold"}),
+        ("verdicts", "verdict", "better", {1: "holds", 26: "holds", 11: "does not hold"}),
+        ("verdicts", "verdict", "worse", {1: "does not hold", 26: "does not hold"}),
         ("verdicts", "verdict", "worse", {11: "holds", 14: "holds", 24: "holds"}),
         ("first_network", "flat", 0, {7: "does not hold"}),
         ("first_network", "flat", 1, {7: "holds in part"}),

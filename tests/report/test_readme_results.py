@@ -46,7 +46,7 @@ def test_the_three_answers_come_first_each_with_verdict_and_evidence(write):
 
 def test_the_chips_follow_the_verdicts(write):
     before = findings.read(write(), "verdicts")
-    assert "effective? Holds." in other(write, "verdicts", verdict="effective")
+    assert "effective? Holds." in other(write, "verdicts", verdict="better")
     assert "matter? Not reproduced." in other(write, "verdicts", verdict="better")
     nothing = other(write, "verdicts", verdict="undecided")
     assert "effective? Not reproduced." in nothing
