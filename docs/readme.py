@@ -29,7 +29,7 @@ def markdown(folder: Path) -> str:
 
 def strip(folder: Path) -> list[dict]:
     """The rows of viewer.csv that the strip shows, from the noisy face to the clean one."""
-    rows = findings.records(folder, "viewer")
+    rows = findings.read(folder, "viewer").to_dict("records")
     faces = list(dict.fromkeys(row["face"] for row in rows))
     face = faces[len(faces) // 2] if faces else None
     chosen = [row for row in rows if row["face"] == face and row["level"] in (0, LEVEL)]

@@ -35,6 +35,13 @@ LABELS = {
 }
 
 
+def spoken(lines: pd.Series) -> str:
+    """What the lines of a figure do, for its alt text: from where to where each goes. lines: their
+    values from left to right, each with the line's name as index."""
+    ends = lines.groupby(level=0, sort=False).agg(["first", "last"])
+    return "; ".join(f"{line} from {a:.3g} to {b:.3g}" for line, a, b in ends.itertuples())
+
+
 def faces(rows: Sequence[tuple]) -> Figure:
     """Gray or RGB images in [0, 1], enlarged to the same size by repeating pixels; rows: tuples
     (label, images (n, H, W) or (n, H, W, 3)), and optionally a text to stand on each image."""

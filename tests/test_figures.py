@@ -123,3 +123,8 @@ def test_no_figure_has_a_colour_of_its_own():
             assert not re.findall(r"#[0-9A-Fa-f]{6}\b|[\"']C\d[\"']|tab:", text), path
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         assert not re.search(r"#[0-9A-Fa-f]{6}\b", path.read_text(encoding="utf-8")), path
+
+
+def test_the_lines_of_a_figure_are_told_by_their_ends():
+    lines = pd.Series([0.5, 0.4, 0.3, 1, 2], ["ours", "ours", "ours", "blur", "blur"])
+    assert figures.spoken(lines) == "ours from 0.5 to 0.3; blur from 1 to 2"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fer_lib import paper
 from fer_lib.report import findings
-from fer_lib.report.findings import read, records
+from fer_lib.report.findings import read
 
 
 def facts(folder: Path, record: dict) -> dict:
@@ -17,7 +17,7 @@ def facts(folder: Path, record: dict) -> dict:
     each level its mean `ssim` and `psnr` over all tested faces and trainings. tables, figures:
     (file, bytes) each.
     """
-    viewer = records(folder, "viewer")
+    viewer = read(folder, "viewer").to_dict("records")
     costs = read(folder, "cost").merge(read(folder, "cost_times"), on="method").to_dict("records")
     for row in viewer:
         row["png"] = base64.b64encode((folder / row["file"]).read_bytes()).decode()

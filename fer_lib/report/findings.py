@@ -24,12 +24,6 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-def records(folder: Path, name: str) -> list[dict]:
-    """The rows of a table; none of a table that the run does not have."""
-    path = folder / "tables" / f"{name}.csv"
-    return read(folder, name).to_dict("records") if path.exists() else []
-
-
 def facts(folder: Path) -> dict:
     """What the sentences about the paper say; `chips`, the verdicts on both questions and on table
     I; and `claims`. Of a report on the paper's data set."""

@@ -102,6 +102,7 @@ def made_tables() -> dict[str, pd.DataFrame]:
         ),
         "as_run_verdicts": own_verdicts(),
         "references": table("method level ssim psnr", field),
+        "viewer": table("face level method label ssim file", []),
         "layers": table("layer parameters", [("a", 200_000_000), ("b", 43_600_000)]),
         "cost": table(
             "method label learns told parameters",
