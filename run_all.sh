@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set everything up once, then run the study (or its tests, or JupyterLab). See --help.
+# Set everything up once, then run the study (or its tests, benchmark, or JupyterLab). See --help.
 set -euo pipefail
 
 # The project, also when this is called by a link to it; CDPATH would make `cd` print and go astray.

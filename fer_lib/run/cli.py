@@ -1,4 +1,4 @@
-"""The command line of `./run_all.sh`: run the study, its tests, or JupyterLab."""
+"""The command line of `./run_all.sh`: run the study, its tests, its benchmark, or JupyterLab."""
 
 import argparse
 import fcntl
@@ -17,11 +17,11 @@ from fer_lib.run import asked, watch
 from fer_lib.run.chapters import CHAPTERS, find
 from fer_lib.tools import files
 
-OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
+OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"], "bench": ["tests.benchmark"]}
 EXAMPLES = """examples:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
   ./run_all.sh --only 04                         one notebook again
-words after -- go to Snakemake, as in: ./run_all.sh -- --cores 1"""
+words after -- go to Snakemake, or to pytest and the like: ./run_all.sh -- --cores 1"""
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,0 +1,90 @@
+"""What `tests/benchmark.py` measures the library beside: what one would write or take instead."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision import transforms
+
+from fer_lib import autoencoder
+from fer_lib.config import ModelConfig
+from fer_lib.methods import filters
+from fer_lib.tools import device
+
+
+def plain_script(width: float, faces: np.ndarray, batch: int) -> Callable[[], None]:
+    """An epoch as a reader of the paper would write it: float32, pictures of PIL that torchvision
+    transforms one by one, a plain loop."""
+    steps = [transforms.Grayscale(3), transforms.Resize((96, 96))]
+    steps += [transforms.RandomHorizontalFlip(), transforms.RandomRotation(10)]
+    steps += [transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
+    transform, pictures = transforms.Compose(steps), [Image.fromarray(face) for face in faces]
+    loader = DataLoader(
+        pictures, batch, shuffle=True, collate_fn=lambda some: torch.stack([*map(transform, some)])
+    )
+    network = autoencoder.build(ModelConfig(width=width), 0).to(device.best()).train()
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
+
+    def epoch() -> None:
+        for images in loader:
+            images = images.to(device.best())
+            optimiser.zero_grad()
+            loss = F.mse_loss(network(images), images)
+            loss.backward()
+            optimiser.step()
+            loss.item()
+
+    return epoch
+
+
+def products(macs: int, dtype: torch.dtype) -> Callable[[], float]:
+    """Seconds that so many multiplications with additions take in products of square matrices of
+    the size that is fastest here: convolutions consist of them, and cannot be faster."""
+    where = device.best()
+    sides = {n: torch.randn(2, n, n, device=where).to(dtype) for n in (512, 1024, 2048)}
+
+    def fastest() -> float:
+        found = []
+        for side, (a, b) in sides.items():
+            start = time.perf_counter()
+            (a @ b)[0, 0].item()  # which waits for a GPU
+            found.append((time.perf_counter() - start) / side**3)
+        return min(found) * macs
+
+    return fastest
+
+
+def denoisers(level: float) -> dict[str, tuple[Callable, tuple[float, ...]]]:
+    """Other denoisers that are there: (image, strength) -> image, and the strengths to choose from,
+    in units of the noise level."""
+    nlm = filters.FILTERS["nlm"]
+
+    def with_scikit(image: np.ndarray, strength: float):
+        return nlm.denoise(image, level, strength)
+
+    def with_opencv(image: np.ndarray, strength: float):
+        gray = np.uint8(np.round(image * 255))
+        return cv2.fastNlMeansDenoising(gray, None, 255 * level * strength) / np.float32(255)
+
+    def with_deepinv(image: np.ndarray, strength: float):
+        return bm3d(torch.from_numpy(image)[None, None], level * strength)[0, 0]
+
+    found = {"scikit-image's non-local means": (with_scikit, nlm.grid)}
+    with contextlib.suppress(ImportError):
+        from deepinv.models import BM3D
+
+        # Its own code with cosine transforms alone: those with wavelets need one more package.
+        both = itertools.product(("spatial", "group"), ("ht", "wiener"))
+        bm3d = BM3D(use_legacy=False, **{f"{a}_{b}_transform": "dct" for a, b in both})
+        found["BM3D"] = with_deepinv, (1.0,)
+    with contextlib.suppress(ImportError):
+        import cv2
+
+        found["OpenCV's non-local means"] = with_opencv, nlm.grid
+    return found
