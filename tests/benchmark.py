@@ -82,42 +82,42 @@ def cold(code: str, **variables: str) -> float:
     return fresh(f"{clock}; {code}; print(time.perf_counter() - start)", **variables)[0]
 
 
-def our_steps(width: float, faces: np.ndarray, batch: int, compiled: bool) -> Callable[[], None]:
-    """An epoch with the step of `training.fit`, with the settings of the profile `paper`."""
+def our_step(width: float, faces: np.ndarray, *, compiled: bool) -> Callable[[], None]:
+    """A step of `training.fit` with the settings of the profile `paper`, of all faces at once."""
     part = config.Part(data="", name="sample")
-    settings = {"width": width, "batch_size": batch, "compile": compiled}
+    settings = {"width": width, "batch_size": len(faces), "compile": compiled}
     recipe = config.reconstruction(config.load("paper"), part, "cae", 0, **settings)
-    torch.compiler.reset()  # of the network of another width
     run = training._Run(training.Reconstruction(recipe.model, True), recipe, "", None)
-    step, images = run.step_function(), torch.from_numpy(faces)
-
-    def epoch() -> None:
-        for some in images.split(batch):
-            step(some.to(run.device), 0.0).item()
-
-    return epoch
+    step, batch = run.step_function(), torch.from_numpy(faces).to(run.device)
+    return lambda: step(batch, 0.0).item() and None
 
 
 def training_steps(short: bool) -> list[dict]:
-    """A gradient needs as many products again for the layers' inputs, and for their weights: three
-    times those of a forward pass are the least."""
+    """One step, and once more compiled, at the width of the profile `cpu`: compiling takes minutes.
+    The limit is three times the products of a forward pass: a gradient needs as many again for the
+    inputs of the layers, and for their weights."""
     dtype, rows = device.autocast_dtype("auto", device.best()), []
     widths = (1 / 16,) if short else (1 / 16, 1 / 8, 1 / 4) + (1.0,) * (dtype is torch.bfloat16)
-    batch, count = (16, 32) if short else (64, 64)
-    faces = orl.read()[0][:count]
+    batch = 16 if short else 64
+    faces = orl.read()[0][:batch]
     for width in widths:
         macs = sum(layer["macs"] for layer in autoencoder.describe(ModelConfig(width=width)))
-        ours = our_steps(width, faces, batch, not short and device.can_compile(device.best()))
-        plain = rivals.plain_script(width, faces, batch)
-        limit = rivals.products(3 * count * macs, dtype)
-        mine, *theirs = turns(3 if short else TURNS, ours, plain, limit)
+        jobs = {"a plain script": rivals.plain_script(width, faces)}
+        jobs["matrix products alone"] = rivals.products(3 * batch * macs, dtype)
+        compiled = width == 1 / 8 and device.can_compile(device.best())
+        ours = [our_step(width, faces, compiled=c) for c in (False, True)[: 1 + compiled]]
+        mine, *seconds = turns(3 if short else TURNS, ours[0], *jobs.values(), *ours[1:])
+        at = f"width {Fraction(width)}"
         facts = {"width": str(Fraction(width)), "batch": batch}
         facts["precision"] = str(dtype).removeprefix("torch.")
-        for other, seconds in zip(("a plain script", "matrix products alone"), theirs, strict=True):
-            label = f"{other}, width {facts['width']}"
-            what = f"a training step of width {facts['width']}"
-            rows.append(figure(what, other, mine, seconds, label=label, **facts))
-    return sorted(rows, key=lambda row: row["other"] != "a plain script")
+        for other, theirs in zip(jobs, seconds, strict=False):
+            facts["label"] = f"{other}, {at}"
+            rows.append(figure(f"a training step of {at}", other, mine, theirs, **facts))
+        for own in seconds[len(jobs) :]:
+            facts["label"] = f"itself not compiled, {at}"
+            what = f"a compiled training step of {at}"
+            rows.append(figure(what, "one that is not compiled", own, mine, **facts))
+    return sorted(rows, key=lambda row: row["other"])
 
 
 def quality(restored, clean: torch.Tensor) -> float:
@@ -197,13 +197,13 @@ def scoring(short: bool) -> list[dict]:
     return [figure("SSIM", "scikit-image's in a loop", *seconds, faces=len(clean))]
 
 
-def footprint(shape: tuple[int, int, int], network: str) -> None:
+def footprint(shape: tuple[int, int, int]) -> None:
     """Print seconds of `denoise`, and how many MB it holds at most beyond its input and its output:
     to be called in a new process. Only Linux tells the memory; elsewhere it is NaN."""
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    denoise(images[:1, :48, :48], network)
+    denoise(images[:1, :24, :24])
     before, start = memory("VmRSS"), time.perf_counter()
-    result = denoise(images, network)
+    result = denoise(images)
     print(time.perf_counter() - start, memory("VmHWM") - before - result.nbytes / 1e6)
 
 
@@ -218,34 +218,33 @@ def memory(which: str) -> float:
 
 
 def sizes(short: bool) -> list[dict]:
-    """Seconds for a megapixel, and memory, of many faces with the small network and of a picture
-    with the usual one; each once, as five turns would take an hour."""
-    counts, rows = (120, 480) if short else (1000, 4000, 16000, 32000), []
-    shapes = {"compact-small": [(count, 48, 48) for count in counts]}
-    shapes |= {} if short else {"compact": [(1000, 48, 48), (1, 3000, 4000)]}
-    for network, group in shapes.items():
-        code = "from tests.benchmark import footprint; footprint({}, {!r})"
-        taken, held = zip(*(fresh(code.format(shape, network)) for shape in group), strict=True)
-        each = [seconds / np.prod(shape) * 1e6 for seconds, shape in zip(taken, group, strict=True)]
-        for place, shape in enumerate(group[1:], 1):
-            what = f"{shape[0]:,} faces" if shape[0] > 1 else "a picture of 12 megapixels"
-            facts = {"shape": shape, "least": group[0], "total": [taken[place], taken[0]]}
-            if held[0] == held[0]:  # not NaN
-                facts["megabytes"] = [held[place], held[0]]
-            other, seconds = f"of {group[0][0]:,} faces", ([each[place]], [each[0]])
-            rows.append(figure(f"denoise of {what}", other, *seconds, label=what, **facts))
+    """Seconds for a megapixel, and memory, of many small images and of a picture; each once, as
+    five turns would take an hour."""
+    counts, rows = (100, 400) if short else (1000, 4000, 16000, 32000), []
+    shapes = [(count, 24, 24) for count in counts] + ([] if short else [(1, 3000, 4000)])
+    code = "from tests.benchmark import footprint; footprint({})"
+    taken, held = zip(*(fresh(code.format(shape)) for shape in shapes), strict=True)
+    each = [seconds / np.prod(shape) * 1e6 for seconds, shape in zip(taken, shapes, strict=True)]
+    for place, shape in enumerate(shapes[1:], 1):
+        what = f"{shape[0]:,} images" if shape[0] > 1 else "a picture of 12 megapixels"
+        facts = {"shape": shape, "least": shapes[0], "total": [taken[place], taken[0]]}
+        if held[0] == held[0]:  # not NaN
+            facts["megabytes"] = [held[place], held[0]]
+        seconds = [each[place]], [each[0]]
+        rows.append(
+            figure(f"denoise of {what}", f"of {counts[0]:,}", *seconds, label=what, **facts)
+        )
     return rows
 
 
 def as_kaggle(source: Path, path: Path) -> None:
     """Write the FER+ at `source` as a zip of Kaggle's table of pixels and Microsoft's of votes."""
     root, faces = archive.root(source), data.load(str(source))
+    grays, lines = [str(gray) for gray in range(256)], ["emotion,pixels,Usage"]
     pixels = dict(zip(faces.rows["id"], faces.images, strict=True))
-    texts = {number: " ".join(map(str, face.ravel())) for number, face in pixels.items()}
-    lines = ["emotion,pixels,Usage"]
     for usage, name, _ in ferplus._vote_rows(root):
-        no_face = " ".join(["0"] * 48 * 48)
-        lines.append(f"0,{texts[int(name[3:10])] if name else no_face},{usage}")
+        face = pixels[int(name[3:10])] if name else np.zeros_like(faces.images[0])
+        lines.append(f"0,{' '.join(map(grays.__getitem__, face.tobytes()))},{usage}")
     with zipfile.ZipFile(path, "w") as made:
         made.writestr("fer2013.csv", "\n".join(lines))
         made.writestr("fer2013new.csv", (root / "fer2013new.csv").read_bytes())

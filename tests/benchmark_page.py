@@ -16,7 +16,7 @@ TITLES = {
     "cold": "Denoising a first face, beside",
     "scoring": "SSIM of many faces, beside",
     "reading": "A second start, beside the first, on",
-    "sizes": "Denoising, beside 1,000 faces, for each pixel",
+    "sizes": "Denoising, beside 1,000 images, for each pixel",
 }
 
 

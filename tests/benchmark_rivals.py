@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fer_lib import autoencoder
@@ -18,16 +18,14 @@ from fer_lib.methods import filters
 from fer_lib.tools import device
 
 
-def plain_script(width: float, faces: np.ndarray, batch: int) -> Callable[[], None]:
-    """An epoch as a reader of the paper would write it: float32, pictures of PIL that torchvision
-    transforms one by one, a plain loop."""
+def plain_script(width: float, faces: np.ndarray) -> Callable[[], None]:
+    """A step of all faces as a reader of the paper would write it: float32, pictures of PIL that
+    torchvision transforms one by one in a DataLoader, a plain loop."""
     steps = [transforms.Grayscale(3), transforms.Resize((96, 96))]
     steps += [transforms.RandomHorizontalFlip(), transforms.RandomRotation(10)]
     steps += [transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
-    transform, pictures = transforms.Compose(steps), [Image.fromarray(face) for face in faces]
-    loader = DataLoader(
-        pictures, batch, shuffle=True, collate_fn=lambda some: torch.stack([*map(transform, some)])
-    )
+    data = Pictures([Image.fromarray(face) for face in faces], transforms.Compose(steps))
+    loader = DataLoader(data, batch_size=len(faces), shuffle=True)
     network = autoencoder.build(ModelConfig(width=width), 0).to(device.best()).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
 
@@ -41,6 +39,19 @@ def plain_script(width: float, faces: np.ndarray, batch: int) -> Callable[[], No
             loss.item()
 
     return epoch
+
+
+class Pictures(Dataset):
+    """Pictures of PIL, each transformed when it is asked for."""
+
+    def __init__(self, pictures: list[Image.Image], transform: Callable):
+        self.pictures, self.transform = pictures, transform
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return self.transform(self.pictures[place])
 
 
 def products(macs: int, dtype: torch.dtype) -> Callable[[], float]:

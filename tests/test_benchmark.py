@@ -10,12 +10,13 @@ from fer_lib.config import ROOT
 from fer_lib.run import cli
 from tests import benchmark, benchmark_page
 
-#: The least ratio of each part and rival; of two threads or more, SSIM is 12 times as fast.
+#: The least ratio of each part and rival, with the one thread of tests: typical are 1.2, 0.3, 35,
+#: 0.4, 0.9 and 9. Processors differ most in the share of matrix products that is reached.
 LEAST = {
     ("training", "a plain script"): 0.5,
-    ("training", "matrix products alone"): 0.07,
-    ("denoising", "BM3D"): 5,
-    ("denoising", "scikit-image's non-local means"): 0.1,
+    ("training", "matrix products alone"): 0.1,
+    ("denoising", "BM3D"): 10,
+    ("denoising", "scikit-image's non-local means"): 0.15,
     ("cold", "import torch alone"): 0.4,
     ("scoring", "scikit-image's in a loop"): 4,
 }
@@ -89,7 +90,7 @@ def test_no_ratio_is_broken(part, tmp_path):
 
 
 def test_memory_is_what_is_held_beyond_input_and_output(capsys):
-    benchmark.footprint((20, 48, 48), "compact-small")
+    benchmark.footprint((40, 24, 24))
     seconds, megabytes = map(float, capsys.readouterr().out.split())
     assert seconds > 0
     assert math.isnan(megabytes) or -1 < megabytes < 2000
