@@ -89,7 +89,11 @@ def our_step(width: float, faces: np.ndarray, *, compiled: bool) -> Callable[[],
     recipe = config.reconstruction(config.load("paper"), part, "cae", 0, **settings)
     run = training._Run(training.Reconstruction(recipe.model, True), recipe, "", None)
     step, batch = run.step_function(), torch.from_numpy(faces).to(run.device)
-    return lambda: step(batch, 0.0).item() and None
+
+    def once() -> None:
+        step(batch, 0.0).item()
+
+    return once
 
 
 def training_steps(short: bool) -> list[dict]:
@@ -108,16 +112,15 @@ def training_steps(short: bool) -> list[dict]:
         ours = [our_step(width, faces, compiled=c) for c in (False, True)[: 1 + compiled]]
         mine, *seconds = turns(3 if short else TURNS, ours[0], *jobs.values(), *ours[1:])
         at = f"width {Fraction(width)}"
-        facts = {"width": str(Fraction(width)), "batch": batch}
-        facts["precision"] = str(dtype).removeprefix("torch.")
+        facts = {"width": str(Fraction(width)), "batch": batch, "precision": str(dtype)}
         for other, theirs in zip(jobs, seconds, strict=False):
             facts["label"] = f"{other}, {at}"
             rows.append(figure(f"a training step of {at}", other, mine, theirs, **facts))
         for own in seconds[len(jobs) :]:
             facts["label"] = f"itself not compiled, {at}"
-            what = f"a compiled training step of {at}"
-            rows.append(figure(what, "one that is not compiled", own, mine, **facts))
-    return sorted(rows, key=lambda row: row["other"])
+            what, other = f"a compiled training step of {at}", "one that is not compiled"
+            rows.append(figure(what, other, own, mine, **facts))
+    return sorted(rows, key=lambda row: row["other"])  # one rival after the other
 
 
 def quality(restored, clean: torch.Tensor) -> float:
@@ -137,7 +140,7 @@ def noisy_faces(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 def denoising(short: bool) -> list[dict]:
     """Ours gets new faces in each turn, 1,000 in all; the others, which take them one by one, get
     fewer. Their strength is the best on the last faces, which none of them gets."""
-    count, turn, few, tuned = (1, 8, 2, 4) if short else (TURNS, 1000 // TURNS, 16, 16)
+    count, turn, few, tuned = (1, 8, 2, 4) if short else (TURNS, 200, 16, 16)
     clean, noisy = noisy_faces(max((count + 1) * turn, 400))
     images, judged, rows = noisy.squeeze(1).numpy(), (count + 1) * few, []
     others = rivals.denoisers(LEVEL)
