@@ -11,12 +11,12 @@ from fer_lib.run import cli
 from tests import benchmark, benchmark_page
 
 #: The least ratio of each part and rival, with the one thread of tests: typical are 1.2, 0.3, 35,
-#: 0.4, 0.9 and 9. Processors differ most in the share of matrix products that is reached.
+#: 0.9 and 9. Processors differ most in the share of matrix products that is reached. Non-local
+#: means are left out: other work on the machine moves a job of some milliseconds fivefold.
 LEAST = {
     ("training", "a plain script"): 0.5,
     ("training", "matrix products alone"): 0.1,
     ("denoising", "BM3D"): 10,
-    ("denoising", "scikit-image's non-local means"): 0.15,
     ("cold", "import torch alone"): 0.4,
     ("scoring", "scikit-image's in a loop"): 4,
 }
