@@ -1,14 +1,14 @@
 """Faults at every system call that changes a file of a run: is anything lost?
 
-    python -m tests.faults [--sample N] [--seed 0] [--write]
+    python -m tests.faults [--step STEP] [--sample N] [--seed 0] [--write]
 
 Each scene is a step of a run in a process of its own, on a few faces. `strace` first lists its
 system calls on files below the run's folders. Then, in a fresh copy of the folders for each of
 them, the same step is killed there, or told there that the disk is full or broken. After that the
 plain step must finish without any help, with the files of an undisturbed run: byte by byte, but for
 the seconds that a training notes. They come in an order drawn with the seed: --sample tries the
-first N, and Ctrl-C ends with what was tried so far. --write puts the counts into
-docs/reliability.md.
+first N, --step those of one step, and Ctrl-C ends with what was tried so far. --write puts the
+counts into docs/reliability.md.
 """
 
 import argparse
@@ -100,12 +100,14 @@ def chapter():
 
     from fer_lib.config import WORK
     from fer_lib.run import execute
+    from fer_lib.tools import files
 
     source = WORK.parent / "source.ipynb"
     cells = [nbformat.v4.new_code_cell("print(6 * 7)", id="a")]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
     if not source.exists():
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), source)
+        book = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+        files.write_text(source, nbformat.writes(book))
     execute.execute(source, WORK / RUN / "01_data_preparation.ipynb", {}, note=dict)
 
 
@@ -209,7 +211,9 @@ def content(path: Path):
     return path.read_bytes()
 
 
-def sweep(sample: int | None, seed: int) -> tuple[dict[tuple[str, str, str], list[str]], int]:
+def sweep(
+    sample: int | None, seed: int, only: str | None = None
+) -> tuple[dict[tuple[str, str, str], list[str]], int]:
     """By scene, what and fault: what came of each trial; and how many trials there could be."""
     with tempfile.TemporaryDirectory() as place:
         trials, before = [], Path(place, "empty")
@@ -218,7 +222,7 @@ def sweep(sample: int | None, seed: int) -> tuple[dict[tuple[str, str, str], lis
             after = Path(place, scene)
             shutil.copytree(before, after)
             for what, call, number in points(scene, after):
-                for fault in CALLS[what][1]:
+                for fault in CALLS[what][1] if only in (scene, None) else ():
                     trials.append((scene, what, fault, (scene, before, after, call, number, fault)))
             before = after
         total = len(trials)
@@ -255,6 +259,7 @@ def main() -> int:
     """The exit code: 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scene", choices=SCENES, help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=SCENES)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
@@ -265,7 +270,7 @@ def main() -> int:
         except (OSError, ValueError) as error:  # as the command line tells them
             sys.exit(f"error: {error}")
         return 0
-    found, total = sweep(options.sample, options.seed)
+    found, total = sweep(options.sample, options.seed, options.step)
     text = f"{table(found)}\n\n{sum(map(len, found.values()))} of {total} faults were tried."
     print(text)
     if options.write:
