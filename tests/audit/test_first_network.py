@@ -92,13 +92,13 @@ def test_the_answer_names_who_reproduces_it_who_learns_and_the_gradients():
     parts = [history("as-run", 0.15), history("early", 0.27, 0.2), history("as-run-plain", 0.2)]
     fitting = history("range-matched-bare", 0.25)  # has another output layer
     text = first_network.answer(summary(*parts, fitting, early=0.05))
-    assert text.startswith("**A curve like figure 5 is that of 1 of 2 trainings of the authors'")
-    assert "of 1 of 3 trainings without additions in all**: early (1 of 2, 6 epochs). Li" in text
+    assert "came out of 1 of 2 trainings of the authors' first network, and of 1 of 3" in text
+    assert "without additions in all**: early (1 of 2, 6 epochs).\n" in text
     assert "additions nor batch norms, learns in some trainings (2 trainings). Of" in text
     assert "without its additions it learns (1 training), without" in text
     assert text.endswith("in 1 networks, and 0 of these learn all the same.")
     text = first_network.answer(summary(*parts[:1], parts[2]))
-    assert "that of 0 of 0 trainings of the authors' first network, and of 0 of 1" in text
+    assert "came out of 0 of 0 trainings of the authors' first network, and of 0 of 1" in text
 
 
 def test_records_bear_the_facts_of_their_recipe():
