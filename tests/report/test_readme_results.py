@@ -30,10 +30,10 @@ def test_the_three_answers_come_first_each_with_verdict_and_evidence(write):
     assert effective == (
         "- **Are autoencoders effective? Partly.** By SSIM, the paper's network is better than"
         " doing nothing in all 9 cases with noise. But it is better than one Gaussian blur in none,"
-        " and worse in 3 of 9 (with Holm's correction, in 3 of 9). As the authors' code runs it (one"
-        " training), it beats the blur in 1 of 9; with an output layer that fits, in none. SSIM at"
-        " noise 0.3 (*camera noise*): untouched 0.20, the network 0.50, the blur 0.60; difference"
-        " -0.100 [-0.200, -0.050]."
+        " and worse in 3 of 9 (with Holm's correction, in 3 of 9). As the authors' code runs it"
+        " (one training), it beats the blur in 1 of 9; with an output layer that fits, in none."
+        " SSIM at noise 0.3 (*camera noise*): untouched 0.20, the network 0.50, the blur 0.60;"
+        " difference -0.100 [-0.200, -0.050]."
     )
     assert matters.startswith("- **Does the noise level matter? Holds.** By SSIM, more noise makes")
     assert "0.10 [0.05, 0.15] from 0.15 to 0.3," in matters
