@@ -1,6 +1,7 @@
 """What `tests/benchmark.py` measures the library beside: what one would write or take instead."""
 
 import contextlib
+import importlib
 import itertools
 import time
 from collections.abc import Callable
@@ -95,7 +96,6 @@ def denoisers(level: float) -> dict[str, tuple[Callable, tuple[float, ...]]]:
         bm3d = BM3D(use_legacy=False, **{f"{a}_{b}_transform": "dct" for a, b in both})
         found["BM3D"] = with_deepinv, (1.0,)
     with contextlib.suppress(ImportError):
-        import cv2
-
+        cv2 = importlib.import_module("cv2")  # a guest: the project does not depend on it
         found["OpenCV's non-local means"] = with_opencv, nlm.grid
     return found
