@@ -19,6 +19,7 @@ import pytest
 
 from fer_lib.config import ROOT
 from fer_lib.tools import weights
+from tests import kills
 
 CONF = Path("/etc/slurm/slurm.conf")
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -184,7 +185,7 @@ def results(folder: Path) -> dict:
     """Tables without times, as bytes, and weights, as checksums, by name."""
     found = {}
     for path in sorted((folder / "reports" / RUN / "tables").glob("*.csv")):
-        if not path.stem.endswith("_times"):
+        if kills.is_same(path):
             found[path.name] = path.read_bytes()
     for path in sorted((folder / "work" / "models").glob("*/checkpoint.safetensors")):
         tensors, facts = weights.load(path)
