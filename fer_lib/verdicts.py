@@ -85,7 +85,8 @@ def summary(answers: pd.DataFrame, name: str) -> str:
             f"**By {metric.upper()}, {name} is better than doing nothing in {noisy.better} of "
             f"{noisy.cases} cases with noise; it is better than one Gaussian blur in {blur.better} "
             f"and worse in {blur.worse}. Its output gets worse in {steps.worse} of {steps.cases} "
-            f"steps to more noise.** With Holm's correction over the cases: {noisy.better_holm}, "
-            f"{blur.better_holm} and {blur.worse_holm}, {steps.worse_holm}."
+            f"steps to more noise.** With Holm's correction over the cases it is better than "
+            f"nothing in {noisy.better_holm}, than the blur in {blur.better_holm}, worse than the "
+            f"blur in {blur.worse_holm}, and worse with more noise in {steps.worse_holm}."
         )
     return "\n\n".join(parts)

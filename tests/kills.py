@@ -138,28 +138,34 @@ def disturbed(folder: Path, took: dict[str, float], chance: random.Random) -> di
     after = {}  # seconds of work at a place until the next kill there
     outcomes = {}
 
-    def moment(place: str) -> float:
-        return chance.uniform(0, min(0.9 * took.get(place, 2), LONGEST))
+    def rank(place: str) -> tuple:
+        # A training comes last, there are several. The shorter chapter first: it must not end
+        # while the kills of another one are waited for.
+        return place == PLACES[0], len(left[place]) == 1, took.get(place, LIMIT)
 
     def look(run: Run, seconds: dict[str, float]) -> None:
-        for place, passed in seconds.items():
-            if left[place] and passed >= after.setdefault(place, moment(place)):
-                snakemake = [p for p, words in run.processes().items() if "snakemake" in words]
-                workers = run.work()
-                if place not in workers or not snakemake:
-                    continue  # it has just ended
-                name = left[place][-1]
-                hit, victims = [place], [run.first if name == VICTIMS[2] else snakemake[0]]
-                if name == VICTIMS[0]:  # all that work side by side, where it is their turn
-                    hit = [p for p in workers if p == place or left[p] == [name]]
-                    victims = [workers[p] for p in hit]
-                outcome = run.kill(victims)
-                for one in hit:
-                    print(f"{one}: {name} killed: {outcome or 'ended'}", flush=True)
-                    outcomes[one, name] = outcome
-                    left[one].remove(name)
-                after.pop(place)
-                return
+        if not (waiting := sorted((p for p in seconds if left[p]), key=rank)):
+            return
+        place, soonest = waiting[0], min(took.get(p, 2) for p in waiting)
+        if place not in after:
+            after[place] = chance.uniform(0, min(0.9 * soonest, LONGEST))
+        if seconds[place] < after[place]:
+            return
+        snakemake = [p for p, words in run.processes().items() if "snakemake" in words]
+        workers = run.work()
+        if place not in workers or not snakemake:
+            return  # it has just ended
+        name = left[place][-1]
+        hit, victims = [place], [run.first if name == VICTIMS[2] else snakemake[0]]
+        if name == VICTIMS[0]:  # all that work side by side, where it is their turn
+            hit = [p for p in workers if p == place or left[p] == [name]]
+            victims = [workers[p] for p in hit]
+        outcome = run.kill(victims)
+        for one in hit:
+            print(f"{one}: {name} killed: {outcome or 'ended'}", flush=True)
+            outcomes[one, name] = outcome
+            left[one].remove(name)
+        after.pop(place)
 
     before = -1
     while True:

@@ -167,7 +167,8 @@ def test_a_summary_says_each_metric():
     assert by_ssim == (
         "**By SSIM, the network is better than doing nothing in 2 of 2 cases with noise; it is "
         "better than one Gaussian blur in 0 and worse in 2. Its output gets worse in 1 of 2 steps "
-        "to more noise.** With Holm's correction over the cases: 2, 0 and 2, 0."
+        "to more noise.** With Holm's correction over the cases it is better than nothing in 2, "
+        "than the blur in 0, worse than the blur in 2, and worse with more noise in 0."
     )
     assert by_mse.startswith("**By MSE, the network is better than doing nothing in 0 of 2 cases")
 

@@ -1,15 +1,21 @@
 """Figures of chapter 5: tables in, a matplotlib Figure out."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib import paper
-from fer_lib.tools.plots import LEVELS, OTHERS, legend, line, panels, spread
+from fer_lib.config import NETWORKS
+from fer_lib.figures import STYLES
+from fer_lib.tools.plots import LEVELS, legend, line, panels, spread
 
 #: Marks of the noise factors, weakest first, which distinguish them without colour.
 MARKS = "osD^"
+#: Of the trainings of one figure, which are told apart by the line; the colour is the method's.
+DASHES = ("-", "--", ":", "-.")
 READINGS = {
     "code": "output with clean face:\nwhat the code computes",
     "search": "noisy image with clean face:\nwhat our blind search had found",
@@ -36,14 +42,18 @@ def readings(table: pd.DataFrame) -> Figure:
 
 
 def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Figure:
-    """Training losses, a colour a label and a line a seed, with the paper's printed curves.
-    history: label, seed, epoch, train_loss. bounds: the losses "floor", the lowest for a sigmoid,
-    and optionally "constant", of the best constant image. printed: by label, one loss per epoch."""
-    figure, axis = plt.subplots(figsize=(8, 4.4), layout="constrained")
-    for (label, rows), colour in zip(history.groupby("label", sort=False), OTHERS, strict=False):
+    """Training losses, a kind of line a label and a line a seed, with the paper's printed curves.
+    history: label, network, seed, epoch, train_loss; networks without additions have their own
+    colour. bounds: the losses "floor", the lowest for a sigmoid, and optionally "constant", of the
+    best constant image. printed: by label, one loss per epoch."""
+    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    groups = history.groupby(["label", "network"], sort=False)
+    for ((label, network), rows), dashes in zip(groups, itertools.cycle(DASHES)):
+        model = NETWORKS[network]
+        look = {"color": _colour(model.blocks and model.residual), "ls": dashes, "lw": 2}
         for number, (_, run) in enumerate(rows.groupby("seed")):
             name = "" if number else label
-            axis.plot(run["epoch"], run["train_loss"], color=colour, label=name, lw=2, alpha=0.8)
+            axis.plot(run["epoch"], run["train_loss"], label=name, alpha=0.8, **look)
     for (label, values), mark in zip(printed.items(), "Ds", strict=False):
         style = {"color": "black", "ms": 4.5, "mfc": "black" if mark == "D" else "white"}
         axis.plot(range(1, len(values) + 1), values, mark, label=label, **style)
@@ -53,8 +63,13 @@ def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Fi
         note, place = f"{notes[name]} {value:.3f}", 0.96 * value
         axis.text(history["epoch"].max(), place, note, ha="right", va="top", color=".25", size=11)
     axis.set(xlabel="epoch", ylabel="training loss (MSE on [-1, 1])", ylim=(0, None))
-    axis.legend(loc="best")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def _colour(additions: bool) -> str:
+    """That of the paper's network, with its additions or without."""
+    return STYLES["cae" if additions else "cae-plain"]["color"]
 
 
 def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
@@ -63,15 +78,16 @@ def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     figure, axes = panels(2, 2, 4.6, sharey=False)
     single = dict(tuple(scores.groupby("level")["ssim"]))
     violins = axes[0].violinplot([*single.values()], [*single], widths=0.09, showextrema=False)
-    plt.setp(violins["bodies"], facecolor=OTHERS[0], alpha=0.25)
+    plt.setp(violins["bodies"], facecolor=_colour(True), alpha=0.25)
     axes[0].axhline(0, color=".4", lw=1)
     printed = paper.tables()
     printed[["mse_lo", "mse_hi"]] = printed[["mse", "mse"]].to_numpy()
     groups = [*table.groupby("label", sort=False), ("the paper", printed)]
     for axis, metric in zip(axes, ("ssim", "mse"), strict=True):
         for place, (label, rows) in enumerate(groups):
-            mark, colour = ("D", "black") if label == "the paper" else ("o-", OTHERS[place])
-            style = {"fmt": mark, "ms": 6, "capsize": 4, "color": colour, "label": label}
+            ours = {"fmt": MARKS[place], "ls": DASHES[place], "color": _colour(True)}
+            style = {"fmt": "D", "color": "black"} if label == "the paper" else ours
+            style |= {"ms": 6, "capsize": 4, "label": label}
             line(axis, rows, metric, by="level", shift=0.012 * (place - 1), **style)
         axis.set(xlabel="noise factor", xticks=paper.LEVELS)
     for level, ten in paper.SSIM_SAMPLES.items():

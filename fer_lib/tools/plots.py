@@ -15,8 +15,6 @@ DPI, CSS_DPI = 144, 96
 sns.set_theme(style="whitegrid", context="notebook", rc={"axes.edgecolor": ".7"})
 #: Of noise factors, weakest first: the darker half of viridis, with a contrast of 3 on white.
 LEVELS = ("#440154", "#443B84", "#2F6B8E", "#1F958B")
-#: Of trainings, which are told apart by what they are, not by the method.
-OTHERS = ("#0762EC", "#9979C5", "#17A65D", "#6E0096", "#CD8200", "#752B28")
 
 
 def panels(count: int, columns: int, height: float, **options) -> tuple[Figure, Sequence]:
