@@ -40,6 +40,10 @@ from tests import benchmark_page
 from tests import benchmark_rivals as rivals
 
 TURNS, LEVEL = 5, 0.15
+#: By what PyTorch's names of operations contain; the first that fits.
+KINDS = {"convolution": "convolutions", "conv2d": "convolutions", "batch_norm": "batch norms"}
+KINDS |= {"dam": "the optimiser", "grid_sampler": "flips and rotations"}
+REST = "activations, sums, copies"
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "scikit-image", "deepinv")
 
 
@@ -96,6 +100,19 @@ def our_step(width: float, faces: np.ndarray, *, compiled: bool) -> Callable[[],
     return once
 
 
+def shares(step: Callable[[], None]) -> dict[str, float]:
+    """What part of a step's time on the CPU goes into each of KINDS, the largest first."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        for _ in range(3):
+            step()
+    spent = dict.fromkeys([*KINDS.values(), REST], 0.0)
+    for event in seen.key_averages():
+        kind = next((KINDS[word] for word in KINDS if word in event.key), REST)
+        spent[kind] += event.self_cpu_time_total
+    ranked = sorted(spent, key=spent.get, reverse=True)
+    return {kind: spent[kind] / sum(spent.values()) for kind in ranked}
+
+
 def training_steps(short: bool) -> list[dict]:
     """One step, and once more compiled, at the width of the profile `cpu`: compiling takes minutes.
     The limit is three times the products of a forward pass: a gradient needs as many again for the
@@ -113,6 +130,8 @@ def training_steps(short: bool) -> list[dict]:
         mine, *seconds = turns(3 if short else TURNS, ours[0], *jobs.values(), *ours[1:])
         at = f"width {Fraction(width)}"
         facts = {"width": str(Fraction(width)), "batch": batch, "precision": str(dtype)}
+        if not torch.cuda.is_available():
+            facts["shares"] = shares(ours[0])
         for other, theirs in zip(jobs, seconds, strict=False):
             facts["label"] = f"{other}, {at}"
             rows.append(figure(f"a training step of {at}", other, mine, theirs, **facts))

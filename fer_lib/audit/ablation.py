@@ -17,9 +17,8 @@ def decide(
     `VARIANTS` on clean test faces, by `evaluation.score`. history, gradients: of their trainings.
     constant: the training loss of the best constant image."""
     complete, plain = VARIANTS
-    gap = stats.difference(
-        *(stats.matrix(scores, "mse", method=name) for name in (plain, complete))
-    )
+    with_them, without = (stats.matrix(scores, "mse", method=name) for name in VARIANTS)
+    gap = stats.difference(without, with_them)
     helps = stats.verdict(gap, "residuals improve the result", "residuals harm the result")
     last = history[history["epoch"] == history["epoch"].max()]
     worst = last.loc[last["model"] == plain, "train_loss"].max() / constant

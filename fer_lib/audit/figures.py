@@ -49,27 +49,21 @@ def losses(history: pd.DataFrame, bounds: dict[str, float], printed: dict) -> Fi
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
     groups = history.groupby(["label", "network"], sort=False)
     for ((label, network), rows), dashes in zip(groups, itertools.cycle(DASHES)):
-        model = NETWORKS[network]
-        look = {"color": _colour(model.blocks and model.residual), "ls": dashes, "lw": 2}
+        method = "cae" if NETWORKS[network].blocks and NETWORKS[network].residual else "cae-plain"
+        look = {"color": STYLES[method]["color"], "ls": dashes, "lw": 2, "alpha": 0.8}
         for number, (_, run) in enumerate(rows.groupby("seed")):
-            name = "" if number else label
-            axis.plot(run["epoch"], run["train_loss"], label=name, alpha=0.8, **look)
+            axis.plot(run["epoch"], run["train_loss"], label="" if number else label, **look)
     for (label, values), mark in zip(printed.items(), "Ds", strict=False):
         style = {"color": "black", "ms": 4.5, "mfc": "black" if mark == "D" else "white"}
         axis.plot(range(1, len(values) + 1), values, mark, label=label, **style)
     notes = {"floor": "no sigmoid gets below", "constant": "best constant image:"}
     for name, value in bounds.items():
         axis.axhline(value, color=".35", ls="--", lw=1.2)
-        note, place = f"{notes[name]} {value:.3f}", 0.96 * value
-        axis.text(history["epoch"].max(), place, note, ha="right", va="top", color=".25", size=11)
+        note, look = f"{notes[name]} {value:.3f}", {"ha": "right", "va": "top", "size": 11}
+        axis.text(history["epoch"].max(), 0.96 * value, note, color=".25", **look)
     axis.set(xlabel="epoch", ylabel="training loss (MSE on [-1, 1])", ylim=(0, None))
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-def _colour(additions: bool) -> str:
-    """That of the paper's network, with its additions or without."""
-    return STYLES["cae" if additions else "cae-plain"]["color"]
 
 
 def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
@@ -78,14 +72,14 @@ def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     figure, axes = panels(2, 2, 4.6, sharey=False)
     single = dict(tuple(scores.groupby("level")["ssim"]))
     violins = axes[0].violinplot([*single.values()], [*single], widths=0.09, showextrema=False)
-    plt.setp(violins["bodies"], facecolor=_colour(True), alpha=0.25)
+    plt.setp(violins["bodies"], facecolor=STYLES["cae"]["color"], alpha=0.25)
     axes[0].axhline(0, color=".4", lw=1)
     printed = paper.tables()
     printed[["mse_lo", "mse_hi"]] = printed[["mse", "mse"]].to_numpy()
     groups = [*table.groupby("label", sort=False), ("the paper", printed)]
     for axis, metric in zip(axes, ("ssim", "mse"), strict=True):
         for place, (label, rows) in enumerate(groups):
-            ours = {"fmt": MARKS[place], "ls": DASHES[place], "color": _colour(True)}
+            ours = {"fmt": MARKS[place], "ls": DASHES[place], "color": STYLES["cae"]["color"]}
             style = {"fmt": "D", "color": "black"} if label == "the paper" else ours
             style |= {"ms": 6, "capsize": 4, "label": label}
             line(axis, rows, metric, by="level", shift=0.012 * (place - 1), **style)

@@ -23,8 +23,7 @@ class Arm:
     """A network of `config.NETWORKS` and how it is trained.
 
     width, epochs, learning_rate: None for the profile's. trainings: how many; seeds count up.
-    augmented: with flips and rotations, as the authors' later commit 44c4a8a3; their "Final Code"
-    (2eefa1ee) has none.
+    augmented: with flips and rotations, as in the authors' 44c4a8a3, not in their 2eefa1ee.
     """
 
     network: str
@@ -65,8 +64,7 @@ def _cells(*networks: str, **how) -> tuple[Arm, ...]:
 
 #: Figure 5 on CPUs: narrow networks; the cells train for a third of the epochs.
 PLANS: dict[str, Plan] = {
-    "smoke": Plan(cells=_cells("as-run")),
-    "quick": Plan(cells=_cells("as-run")),
+    **dict.fromkeys(("smoke", "quick"), Plan(cells=_cells("as-run"))),
     "cpu": Plan(
         tables=(*Plan.tables, Arm(network="as-run", width=1 / 16)),
         first=Arm(network="early", width=1 / 16, trainings=3),

@@ -20,8 +20,7 @@ NATIVE = PROTOCOLS["camera noise"]
 
 def flops(denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor) -> int:
     """Floating-point operations of matrix products and convolutions for one image (1, 1, H, W): 2
-    for a multiplication with an addition. What runs outside torch, or adds and compares only, is
-    not counted."""
+    for a multiplication with an addition; without what runs outside torch, or only adds."""
     with FlopCounterMode(display=False) as counter:
         denoise(noisy)
     return counter.get_total_flops()

@@ -73,8 +73,7 @@ def _median(image, level, strength):
 def _bilateral(image, level, strength):
     """Tomasi & Manduchi 1998, equation 5; a spread of 2 pixels over space, cut at 6, is fixed.
     Strength: the spread over grays, in noise levels. Written out because scikit-image 0.26 reads
-    its table of spatial weights with a wrong stride: the centre of its kernel, measured with a dot,
-    has no weight."""
+    its table of spatial weights with a wrong stride: its kernel's centre has no weight."""
     padded = np.pad(image, 6, mode="symmetric")
     total = weights = 0
     for row, column in np.ndindex(13, 13):
@@ -135,10 +134,9 @@ def curves(
 
     clean: (N, 1, H, W) in [0, 1]; 64 faces are enough. ids, seed: of the noise, which is clamped;
     a seed of its own keeps it apart from the evaluation's. names: of methods. noise: a name of
-    `noise.NOISES`. Returns method, noise, level, scale (the level on which strengths are relative:
-    of noise that is not Gaussian the root mean square), corrected (whether the correction for
-    clipping stands behind the method; Gaussian noise only), strength and ssim (`metrics.ssim`),
-    levels above 0 only.
+    `noise.NOISES`. Returns, for levels above 0, method, noise, level, scale (the level that
+    strengths are relative to: the root mean square of noise that is not Gaussian), corrected (for
+    clipping, behind the method; Gaussian noise only), strength and ssim (`metrics.ssim`).
     """
     levels, rows = [level for level in levels if level > 0], []
     with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:

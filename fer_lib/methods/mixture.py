@@ -125,8 +125,7 @@ def _learn(patches: np.ndarray, context: np.ndarray, classes: int, random) -> tu
 
 
 def _features(patches: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """The first components of patches (N, p), scaled half-way to equal variances, so that fine
-    detail counts too."""
+    """The first components of patches (N, p), half-way to equal variances: fine detail counts."""
     variances, axes = np.linalg.eigh(covariance.astype(np.float64))
     variances, axes = variances[::-1][:FEATURES], axes[:, ::-1][:, :FEATURES]
     scale = 10**0.5 * (variances[-1] * variances) ** -0.25

@@ -12,10 +12,9 @@ def facts(folder: Path, record: dict) -> dict:
     """What `template/front.html.j2` shows of the report `folder`; record: its run.json.
 
     facts: `findings.facts`, empty on other faces than the paper's. parameters: of the paper's
-    network at its full width. viewer: the rows of viewer.csv, each with its picture in base64.
-    levels: those with noise. methods: of each the columns of cost.csv and cost_times.csv, and for
-    each level its mean `ssim` and `psnr` over all tested faces and trainings. tables, figures:
-    (file, bytes) each.
+    network at full width. viewer: the rows of viewer.csv, each with its picture in base64. levels:
+    with noise. methods: of each the columns of cost.csv and cost_times.csv, and for each level mean
+    `ssim` and `psnr` over all tested faces and trainings. tables, figures: (file, bytes) each.
     """
     viewer = read(folder, "viewer").to_dict("records")
     costs = read(folder, "cost").merge(read(folder, "cost_times"), on="method").to_dict("records")

@@ -113,8 +113,7 @@ def write(picture: np.ndarray, path: str, white: int = 255) -> None:
 
 
 def main(arguments: list[str], denoise: Callable) -> int:
-    """Denoise a picture, or every picture below a folder; the exit code. What fails is told and
-    left out."""
+    """Denoise a picture, or every picture below a folder, but for those that fail; exit code."""
     parser = argparse.ArgumentParser(prog="python -m fer_lib.denoise", description=main.__doc__)
     parser.add_argument("source", type=Path, help="a picture or a folder of pictures")
     parser.add_argument("target", type=Path, help="where to write")
