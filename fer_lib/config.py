@@ -243,8 +243,7 @@ _BRIEF = replace(_SHORT, epochs=2, batch_size=16, gradient_epochs=1)
 _SMOKE = Config(profile="smoke", width=1 / 32, training=_BRIEF, seeds=2, resamples=200)
 PROFILES = {
     "smoke": replace(_SMOKE, train_images=48, test_images=12),
-    # At width 1/32, one of two trainings learns nothing.
-    "quick": Config(
+    "quick": Config(  # at width 1/32, one of two trainings learns nothing
         profile="quick", width=3 / 64, training=_SHORT, seeds=2, train_images=320, test_images=80
     ),
     "cpu": Config(profile="cpu", width=1 / 8, training=TrainConfig(compile=True, threads=1)),

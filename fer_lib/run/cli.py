@@ -1,4 +1,4 @@
-"""The command line of `./run_all.sh`: run the study, its tests, its benchmark, or JupyterLab."""
+"""The command line of `./run_all.sh`: run the study, what checks it, or JupyterLab."""
 
 import argparse
 import fcntl
@@ -17,7 +17,8 @@ from fer_lib.run import asked, watch
 from fer_lib.run.chapters import CHAPTERS, find
 from fer_lib.tools import files
 
-OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"], "bench": ["tests.benchmark"]}
+OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
+OTHER |= {"bench": ["tests.benchmark"], "verify": ["docs.verify"]}
 EXAMPLES = """examples:
   ./run_all.sh --profile cpu --data ferplus.zip  the committed FER+ report, overnight
   ./run_all.sh --only 04                         one notebook again

