@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from docs import verify
+from docs import model_card, verify
 from fer_lib.config import REPORTS
 
 RUN = "ferplus-cpu"
@@ -74,3 +74,8 @@ def test_scores_are_made_again_for_what_is_published(copy, capsys, monkeypatch):
     assert "with --data" in capsys.readouterr().out
     assert verify.main(["nothing"]) == 1
     assert capsys.readouterr().err.startswith("error: nothing is no report here")
+
+
+def test_the_model_card_is_that_of_the_published_networks():
+    page = model_card.PAGE.read_text(encoding="utf-8")
+    assert model_card.render(page) == page
