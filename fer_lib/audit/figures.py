@@ -72,14 +72,14 @@ def tables(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     figure, axes = panels(2, 2, 4.6, sharey=False)
     single = dict(tuple(scores.groupby("level")["ssim"]))
     violins = axes[0].violinplot([*single.values()], [*single], widths=0.09, showextrema=False)
-    plt.setp(violins["bodies"], facecolor=STYLES["cae"]["color"], alpha=0.25)
+    plt.setp(violins["bodies"], facecolor=(blue := STYLES["cae"]["color"]), alpha=0.25)
     axes[0].axhline(0, color=".4", lw=1)
     printed = paper.tables()
     printed[["mse_lo", "mse_hi"]] = printed[["mse", "mse"]].to_numpy()
     groups = [*table.groupby("label", sort=False), ("the paper", printed)]
     for axis, metric in zip(axes, ("ssim", "mse"), strict=True):
         for place, (label, rows) in enumerate(groups):
-            ours = {"fmt": MARKS[place], "ls": DASHES[place], "color": STYLES["cae"]["color"]}
+            ours = {"fmt": MARKS[place % 4] + DASHES[place % 4], "color": blue}
             style = {"fmt": "D", "color": "black"} if label == "the paper" else ours
             style |= {"ms": 6, "capsize": 4, "label": label}
             line(axis, rows, metric, by="level", shift=0.012 * (place - 1), **style)

@@ -6,6 +6,7 @@ import pytest
 
 from fer_lib import config, paper
 from fer_lib.audit import answer, figures, plan, procedure
+from fer_lib.figures import STYLES
 
 
 @pytest.fixture
@@ -85,11 +86,24 @@ def test_figures_draw_what_is_in_the_tables(tables):
     assert np.allclose(right.containers[-1].lines[0].get_ydata(), list(paper.MSE.values()))
     assert left.get_ylim()[0] < -0.1
     curves = {"the paper's figure 4": paper.FIGURE_4}
-    (axis,) = figures.losses(losses.assign(seed=0), {"floor": 0.1234}, curves).axes
+    losses = losses.assign(seed=0, network="as-run")
+    (axis,) = figures.losses(losses, {"floor": 0.1234}, curves).axes
     assert len(axis.get_lines()[2].get_ydata()) == 30
     assert np.allclose(axis.get_lines()[3].get_ydata(), 0.1234)
     shown = shown.assign(level=0.0, search=0.2)[shown["id"] >= 0]
     assert "off by 0.003" in figures.readings(shown).axes[0].texts[0].get_text()
+
+
+def test_curves_of_networks_without_additions_have_their_own_colour(tables):
+    losses = pd.read_csv(tables / "as_run_losses.csv").assign(seed=0)
+    networks = ["as-run", "early", "as-run-bare", "range-matched"]
+    several = [losses.assign(label=name, network=name) for name in networks]
+    lines = figures.losses(pd.concat(several), {}, {}).axes[0].get_lines()
+    drawn = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in lines}
+    colours = {drawn[name][0] for name in ("as-run", "range-matched")}
+    assert colours == {STYLES["cae"]["color"]}
+    assert {drawn[name][0] for name in networks[1:3]} == {STYLES["cae-plain"]["color"]}
+    assert len(set(drawn.values())) == len(networks)  # and each its own line
 
 
 def test_the_ladder_shows_every_rung_once_in_each_list():
