@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
-import importlib.metadata
 from collections.abc import Iterator
+from importlib.metadata import distributions
 
 import torch
 
@@ -26,7 +26,7 @@ def made_with(precision: str) -> dict[str, str]:
     """What decides a training here besides its recipe: its precision, and packages' versions."""
     dtype = str(autocast_dtype(precision, best())).removeprefix("torch.")
     packages = ("torch", "deepinv")  # without "+cpu" and the like, which is no other code
-    versions = {name: importlib.metadata.version(name).partition("+")[0] for name in packages}
+    versions = {k: d.version.partition("+")[0] for k in packages for d in distributions(name=k)}
     return {"precision": dtype, **versions}
 
 
