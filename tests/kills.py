@@ -1,6 +1,6 @@
 """A whole smoke run that is killed again and again: is anything lost?
 
-    python -m tests.kills [--seed 0] [--folder FOLDER] [--write]
+    python -m tests.kills [--seed 0] [--folder FOLDER] [--only PLACE ...] [--write]
 
 After an undisturbed run another one is killed, and started again by the same plain command, until
 it is through. In each chapter, in the trainings and while the pages are made, three things are
@@ -8,8 +8,8 @@ killed in turn, each at a random moment: the process that does the work (a chapt
 Snakemake, and the first process. A kill is survived if the run then ends with all its processes, in
 a line that starts with "error: " where one is left to say it, and goes on when it is started again.
 In the end weights, tables and pictures must be those of the undisturbed run, byte by byte but for
-tables of times. --folder keeps both runs, and takes an undisturbed one that is there; --write puts
-the counts into docs/reliability.md.
+tables of times. --folder keeps both runs, and takes an undisturbed one that is there; --only kills
+in these places of PLACES; --write puts the counts into docs/reliability.md.
 """
 
 import argparse
@@ -131,10 +131,11 @@ def undisturbed(folder: Path) -> dict[str, float]:
     return took | {place: min(took.get(place, LIMIT), now[place]) for place in now}
 
 
-def disturbed(folder: Path, took: dict[str, float], chance: random.Random) -> dict:
+def disturbed(folder: Path, took: dict[str, float], chance: random.Random, places) -> dict:
     """Kill each victim at each place, and finish; what came of it, by (place, victim)."""
     # The worker last: what runs beside it ends well, and would be missed.
-    left = {place: [VICTIMS[0], *chance.sample(VICTIMS[1:], 2)] for place in PLACES}
+    left = dict.fromkeys(PLACES, [])
+    left |= {place: [VICTIMS[0], *chance.sample(VICTIMS[1:], 2)] for place in places}
     after = {}  # seconds of work at a place until the next kill there
     outcomes = {}
 
@@ -211,6 +212,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", nargs="+", choices=PLACES, default=PLACES)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -219,7 +221,7 @@ def main() -> int:
         for path in (whole, hurt):
             path.mkdir(parents=True, exist_ok=True)
         took = undisturbed(whole)
-        outcomes = disturbed(hurt, took, random.Random(options.seed))
+        outcomes = disturbed(hurt, took, random.Random(options.seed), options.only)
         files, lost = different(hurt, whole)
     survived = sum(not outcome for outcome in outcomes.values())
     text = f"{table(outcomes)}\n\n{survived} of {len(outcomes)} kills were survived; in the end "
