@@ -22,8 +22,7 @@ class RestorerConfig:
     architecture: a name in `networks.ARCHITECTURES`. supervision: by pairs of noisy and "clean"
     images, by pairs of noisy ones (Lehtinen et al. 2018, "Noise2Noise"), or by single noisy ones
     (Huang et al. 2021, "Neighbor2Neighbor"). loss: the squared error "mse", which noisy targets
-    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al. 2017, "Loss functions
-    for image restoration with neural networks").
+    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al. 2017, doi 10.1109/TCI.2016.2644865).
     """
 
     architecture: str
@@ -86,9 +85,8 @@ NETWORKS = {
 class Schedule:
     """How long a network learns, and from how much. network: a name in NETWORKS. stages: epochs of
     each stage; a stage after the first starts from the weights that the one before it ended with,
-    and the learning rate rises again (Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent
-    with warm restarts"). faces: it learns from so many of those that are not tested, evenly spaced;
-    None takes them all."""
+    and the learning rate rises again (Loshchilov & Hutter 2017, "SGDR"). faces: it learns from so
+    many of those that are not tested, evenly spaced; None takes them all."""
 
     network: str
     stages: tuple[int, ...]

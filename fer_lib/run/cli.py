@@ -158,6 +158,8 @@ def _dataset() -> dict[str, str]:
 
 def _snakemake(run: str, target: str, executor: str, extra: list[str]) -> list[str]:
     """The command that makes the mark `target` of a run, and what it needs."""
+    if executor == "slurm" and shlex.quote(sys.executable) != sys.executable:  # not quoted there
+        raise UserError("--executor slurm: its jobs cannot start from a path with spaces: move it")
     place = {"local": ["--cores", "all"], "slurm": ["--profile", str(ROOT / "profiles" / "slurm")]}
     command = [sys.executable, "-m", "snakemake", f"made/{target}", "--rerun-triggers", "mtime"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(config.WORK / run)]

@@ -268,3 +268,11 @@ def test_a_cluster_is_one_flag():
     assert settings["retries"] > 0  # a training that meets its time limit goes on
     assert "--cores" not in command  # those of this machine would limit the cluster's
     assert command[-1] == "executor=slurm"
+
+
+def test_slurm_is_refused_where_its_jobs_could_not_start(monkeypatch):
+    """sbatch gets the path of Python without quotes."""
+    monkeypatch.setattr(sys, "executable", "/home/me/My Documents/.venv/bin/python")
+    with pytest.raises(config.UserError, match="a path with spaces: move it"):
+        cli._snakemake("orl-smoke", "report.json", "slurm", [])
+    assert cli._snakemake("orl-smoke", "report.json", "local", [])[0] == sys.executable

@@ -7,6 +7,7 @@ docs/cluster.md says how to install what it needs; without that it is skipped.
 import contextlib
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -40,6 +41,8 @@ def missing() -> str:
         absent.append("snakemake-executor-plugin-slurm")
     if absent:
         return f"not installed: {', '.join(absent)}"
+    if shlex.quote(sys.executable) != sys.executable:
+        return "the environment's path has spaces or the like"  # refused: tests/run/test_cli.py
     return f"{CONF} is another cluster's" if CONF.exists() else ""
 
 
