@@ -22,7 +22,7 @@ class RestorerConfig:
     architecture: a name in `networks.ARCHITECTURES`. supervision: by pairs of noisy and "clean"
     images, by pairs of noisy ones (Lehtinen et al. 2018, "Noise2Noise"), or by single noisy ones
     (Huang et al. 2021, "Neighbor2Neighbor"). loss: the squared error "mse", which noisy targets
-    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al. 2017, doi 10.1109/TCI.2016.2644865).
+    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al., IEEE TCI 2017).
     """
 
     architecture: str
