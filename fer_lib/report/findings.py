@@ -44,7 +44,7 @@ def facts(folder: Path) -> dict:
         "camera": camera,
         "counts": {metric: table.to_dict("records") for metric, table in counts.items()},
         "own": {name: verdicts.counts(part, "ssim")["better"].iloc[1] for name, part in own},
-        "own_trainings": losses["seed"].nunique().max(),
+        "own_trainings": losses["seed"].nunique().iloc[0],
         "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
         "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
         "losses": rows[rows["question"] == "RQ2"].to_dict("records"),
