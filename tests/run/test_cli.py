@@ -259,7 +259,8 @@ def test_the_command_that_is_recorded_names_no_path(started, monkeypatch, form):
     assert command.endswith("PATH")
 
 
-def test_a_cluster_is_one_flag():
+def test_a_cluster_is_one_flag(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/venv/bin/python")  # its own may have a space
     options = cli.parser().parse_args(["--executor", "slurm"])
     command = cli._snakemake("orl-smoke", "report.json", options.executor, ["--jobs", "3"])
     profile = Path(command[command.index("--profile") + 1]) / "config.yaml"
