@@ -79,6 +79,7 @@ def stored(folder: Path, name: str) -> pd.DataFrame:
         names=["metric", "protocol", "method", "seed", "level"],
     )
     keys = ["protocol", "method", "seed", "level"]
+    # `melt`, which the rule wants, would make rows of the metrics, too.
     long = wide.stack(keys, future_stack=True).reset_index()  # noqa: PD013
     return long.assign(noise="gaussian", corrected=False, psnr=0.0)  # no chapter stores its own
 

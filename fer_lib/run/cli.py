@@ -166,8 +166,8 @@ def _snakemake(run: str, target: str, executor: str, extra: list[str]) -> list[s
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process. Threads of
     # Snakemake start the steps: as processes each would load Snakemake once more.
     command += ["--nolock", "--force-use-threads", "--scheduler", "greedy", "--rerun-incomplete"]
-    # What the last chapter waits for comes first, or that chapter would end alone.
-    command += ["--prioritize", f"made/{CHAPTERS[-1].number}.json"]
+    if target == "report.json":  # what the last chapter waits for comes first, or it ends alone
+        command += ["--prioritize", f"made/{CHAPTERS[-1].number}.json"]
     return [*command, *place[executor], *extra, "--config", f"run={run}", f"executor={executor}"]
 
 

@@ -277,3 +277,10 @@ def test_slurm_is_refused_where_its_jobs_could_not_start(monkeypatch):
     with pytest.raises(config.UserError, match="a path with spaces: move it"):
         cli._snakemake("orl-smoke", "report.json", "slurm", [])
     assert cli._snakemake("orl-smoke", "report.json", "local", [])[0] == sys.executable
+
+
+def test_only_one_notebook_asks_for_no_other():
+    """Snakemake makes what it is told to prioritise, even if nothing else needs it."""
+    whole, one = (cli._snakemake("orl-smoke", t, "local", []) for t in ("report.json", "01.page"))
+    assert "made/08.json" in whole
+    assert [word for word in one if word.startswith("made/")] == ["made/01.page"]
