@@ -15,7 +15,7 @@ def publish(key: str, folder: Path) -> Path:
     dimension in half precision, to a file in `folder`. Raises UserError if it has not finished."""
     if not weights.finished(key):
         raise UserError(f"no finished training {key!r} in the work folder: name it, or let it end")
-    tensors, facts = weights.load(weights.checkpoint(key))
+    tensors, facts, _ = weights.newest(key)
     model = {k: v.half() if v.ndim > 1 else v for k, v in tensors.items() if k.startswith("model.")}
     path = folder / f"{key}{weights.SUFFIX}"
     weights.save(path, model, **facts)

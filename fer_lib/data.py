@@ -166,10 +166,3 @@ def _draw(faces: Faces, pool, pairs, train: int | None, test: int | None, seed: 
     frame = pd.DataFrame({"id": faces.rows["id"].to_numpy()[chosen], "group": belongs[chosen]})
     frame["side"] = ["test"] * test + ["train"] * len(rest)
     return frame.set_index(chosen).sort_index()
-
-
-def untested(faces: Faces, tested: np.ndarray) -> np.ndarray:
-    """All images (n, 48, 48) outside the groups of those at the positions `tested`. Methods that
-    are not limited to the paper's small sample may learn from them."""
-    belongs = groups(faces)
-    return faces.images[~np.isin(belongs, belongs[tested])]

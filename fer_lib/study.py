@@ -50,15 +50,9 @@ class Study:
 
     def side(self, name: str) -> tuple[np.ndarray, pd.DataFrame]:
         """The images (n, 48, 48) and rows of the "train" or "test" side of tables/split.csv."""
-        return self._at(self._positions(name))
-
-    def untested(self) -> np.ndarray:
-        """Every image (n, 48, 48) that shares no person or exact copy with the test set."""
-        return data.untested(self.faces, self._positions("test"))
-
-    def _positions(self, side: str) -> np.ndarray:
         split = self.read("split")
-        return np.searchsorted(self.faces.rows["id"], split["id"][split["side"] == side])
+        ids = split["id"][split["side"] == name]
+        return self._at(np.searchsorted(self.faces.rows["id"], ids))
 
     def _at(self, positions: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
         return np.ascontiguousarray(self.faces.images[positions]), self.faces.rows.loc[positions]
@@ -87,8 +81,7 @@ class Study:
 
     def _images(self, part: Part) -> np.ndarray:
         if (part.name, part.version) == ("paper", config.SPLIT_VERSION):
-            sample = data.paper_sample(self.faces, part.seed, train=part.train, test=part.test)
-            return self._at(sample.index[sample["side"] == "train"])[0]
+            return self.paper("train", part)[0]
         if (part.name, part.version) == ("learning", config.SPLIT_VERSION):
             return self.faces.images[data.parts(self.faces)["part"] == "learning"]
         if part.version == 0:  # drawn, not read from split.csv: no training waits for chapter 1
@@ -96,13 +89,14 @@ class Study:
             if part.name == "sample":
                 return self._at(split.index[split["side"] == "train"])[0]
             if part.name == "untested":
-                return data.untested(self.faces, split.index[split["side"] == "test"])
+                groups, tested = data.groups(self.faces), split.index[split["side"] == "test"]
+                return self.faces.images[~np.isin(groups, groups[tested])]
         raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
 
-    def paper(self, side: str) -> tuple[np.ndarray, pd.DataFrame]:
+    def paper(self, side: str, part: Part | None = None) -> tuple[np.ndarray, pd.DataFrame]:
         """The images (n, 48, 48) and rows of the "train" or "test" side of the paper's sample."""
-        sizes = {"train": self.settings.train_images, "test": self.settings.test_images}
-        sample = data.paper_sample(self.faces, self.settings.seed, **sizes)
+        part = part or self.part("paper")
+        sample = data.paper_sample(self.faces, part.seed, train=part.train, test=part.test)
         return self._at(sample.index[sample["side"] == side])
 
     def validation(self, count: int = 64) -> tuple[np.ndarray, np.ndarray]:

@@ -6,9 +6,9 @@ Each scene is a step of a run in a process of its own, on a few faces. `strace` 
 system calls on files below the run's folders. Then, in a fresh copy of the folders for each of
 them, the same step is killed there, or told there that the disk is full or broken. After that the
 plain step must finish without any help, with the files of an undisturbed run: byte by byte, but for
-the seconds that a training notes. They come in an order drawn with the seed: --sample tries the
-first N, --step those of one step, and Ctrl-C ends with what was tried so far. --write puts the
-counts into docs/reliability.md.
+the file in which a training notes seconds. They come in an order drawn with the seed: --sample
+tries the first N, --step those of one step, and Ctrl-C ends with what was tried so far. --write
+puts the counts into docs/reliability.md.
 """
 
 import argparse
@@ -193,18 +193,11 @@ def different(folder: Path, whole: Path) -> str:
 
 
 def counts(path: Path) -> bool:
-    return path.name != "lock" and not path.name.startswith((".", "previous"))
+    return path.name not in ("lock", "seconds.json") and not path.name.startswith((".", "previous"))
 
 
 def content(path: Path):
     """What must be the same: all but seconds and dates."""
-    if path.suffix == ".safetensors":
-        from fer_lib.tools import weights
-
-        tensors, facts = weights.load(path)
-        for epoch in facts["history"]:
-            epoch.pop("seconds")
-        return {k: v.numpy().tobytes() for k, v in tensors.items()}, facts
     if path.suffix == ".ipynb":
         cells = json.loads(path.read_text())["cells"]
         return [(cell["source"], cell["outputs"]) for cell in cells]

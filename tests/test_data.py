@@ -162,20 +162,6 @@ def test_split_has_exact_sizes_and_leaks_nothing(seed, train, test):
     assert not set(pixel[rows["side"] == "train"]) & set(pixel[rows["side"] == "test"])
 
 
-def test_untested_is_everything_but_the_tested_and_their_copies():
-    tested = np.array([0, 5, 125, 119])  # 0 and 5 have copies at 120 and 125, 119 has none
-    found = data.untested(MANY, tested)[:, 0, 0]
-    assert found.tolist() == [v for v in [*range(120), *range(80)] if v not in (0, 5, 119)]
-    assert data.untested(MANY, np.array([], int)).shape == (200, 48, 48)
-
-
-def test_the_people_of_the_test_set_are_not_learnt_from():
-    rows = pd.DataFrame({"id": range(6), "person": [1, 1, 2, 2, 3, 3]})
-    images = np.arange(6, dtype=np.uint8)[:, None, None].repeat(48, 1).repeat(48, 2)
-    faces = data.Faces("orl", images, rows, "", NO_TWINS)
-    assert data.untested(faces, np.array([0, 3]))[:, 0, 0].tolist() == [4, 5]
-
-
 def test_the_whole_set_is_split_80_to_20():
     rows = data.split(MANY, None, None, 0)
     sizes = rows["side"].value_counts()

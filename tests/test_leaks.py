@@ -92,7 +92,7 @@ def test_the_sides_share_no_copy_and_no_person(study):
 def test_what_other_methods_learn_from_holds_no_test_face_and_no_copy_of_one(study):
     tested = related(study, sides(study)["test"])
     expected = set(range(TOTAL)) - tested
-    images = study.untested()
+    images = study.images(study.part("untested", version=0))
     assert len(images) == len(expected)
     assert given(study, images) == first_copies(study, expected)
     assert not given(study, images) & first_copies(study, tested)

@@ -159,7 +159,7 @@ def test_it_writes_the_tables_that_its_chapter_says(path):
 def test_it_reads_the_tables_that_its_chapter_says(path):
     """Sides come from `split`; the networks of chapter 2 from that, which writes `models`."""
     read = {ast.literal_eval(node.args[0]) for node in calls(path, "read")}
-    if any(calls(path, name) for name in ("side", "untested", "trained")):
+    if any(calls(path, name) for name in ("side", "trained")):
         read.add("split")
     if "core" in CHAPTERS[path].trainings:
         read.add("models")

@@ -149,7 +149,6 @@ def test_the_old_sample_is_the_training_side_and_the_untested_hold_it(study):
     sample = study.images(study.part("sample", version=0))
     assert np.array_equal(sample, study.side("train")[0])
     untested = study.images(study.part("untested", version=0))
-    assert np.array_equal(untested, study.untested())
     held = {image.tobytes() for image in untested}
     assert {image.tobytes() for image in sample} <= held
     assert not {image.tobytes() for image in study.side("test")[0]} & held

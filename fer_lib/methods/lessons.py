@@ -1,9 +1,10 @@
 """From recipes to trained networks, and what their trainings took (chapters 6 to 8)."""
 
+import torch
+
 from fer_lib.config import Recipe
 from fer_lib.methods import supervision
 from fer_lib.study import Study
-from fer_lib.tools import device
 from fer_lib.training import Reconstruction, Task, Trained
 
 
@@ -18,8 +19,9 @@ def task(recipe: Recipe) -> Task:
 def train(study: Study, recipe: Recipe) -> Trained:
     """The network of a recipe and before it what it starts from, trained unless they were."""
     start = train(study, recipe.start) if recipe.start else None
-    if recipe.training.compile:
-        device.compile_each_shape()
+    if recipe.training.compile:  # each shape for itself, and forget other networks: for an image
+        torch.compiler.reset()  # and its half at once torch 2.14 fails on CPUs
+        torch._dynamo.config.automatic_dynamic_shapes = False
     return study.fit(task(recipe), recipe, start)
 
 

@@ -203,8 +203,7 @@ def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level
     context, to the patches' posterior means (N, p).
 
     z = o whiten - offset, (d,) for each class and there of variance 1; the log likelihood is
-    constant - |z|^2 / 2, the estimate means + z restore. here: the pixels of the place; noise: the
-    variance at every pixel.
+    constant - |z|^2 / 2, the estimate means + z restore. here: its pixels; noise: all variances.
     """
     shared = (context.T * noise) @ context, context[here], noise[here]
     pairs = zip(place.means, place.covariances, strict=True)

@@ -187,8 +187,7 @@ PLANS = {
 def recipe(schedule: Schedule, settings: Config, data: str, training: int = 0) -> Recipe:
     """The recipe of one training, on the data set with the checksum `data`; `training` counts those
     of one network, each from another seed. The paper's network learns from the paper's sample by
-    the paper's training; all others from faces that are not tested, by one and the same training
-    but for its length."""
+    the paper's training; all others from faces that are not tested, by one training."""
     network, plan = NETWORKS[schedule.network], PLANS[settings.profile]
     paper = network.model is None
     part = "sample" if paper else "untested"

@@ -56,9 +56,8 @@ def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
 
 
 def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFrame:
-    """How far each method is ahead of the best of `filters`, by mean SSIM, under each noise at each
-    level: noise, level, filter, method, the paired difference in SSIM, and its interval. scores: of
-    `evaluation.score`."""
+    """How far each method is ahead of the best of `filters` by mean SSIM at each level of a noise:
+    noise, level, filter, method, the paired difference in SSIM, and its interval."""
     rows = []
     for (noise, level), group in scores.groupby(["noise", "level"], sort=False):
         best = group[group["method"].isin(filters)].groupby("method")["ssim"].mean().idxmax()

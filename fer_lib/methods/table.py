@@ -97,7 +97,8 @@ def blurred(study: Study) -> dict[str, Reference]:
 
 def from_clean(study: Study) -> dict[str, Reference]:
     """The methods that learn from clean faces alone: from all that are not tested."""
-    faces, plan, references = study.untested(), plans.PLANS[study.settings.profile], {}
+    faces = study.images(study.part("untested", version=0))
+    plan, references = plans.PLANS[study.settings.profile], {}
     components = linear.fit(faces)
     prior = mixture.learnt(faces, components, plan.mixture)
 

@@ -60,8 +60,7 @@ def reading(file: Tree) -> Iterator[None]:
 
 
 def csv_rows(file: Tree) -> Iterator[list[str]]:
-    """The rows of a table by commas, semicolons or tabs, without blank ones; one by one, since
-    Kaggle's has 300 MB."""
+    """The rows of a table by commas, semicolons or tabs, without blank ones, one by one."""
     with reading(file), file.open("rb") as stream:
         utf16 = stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         text = io.TextIOWrapper(stream, "utf-16" if utf16 else "utf-8-sig", newline="")

@@ -8,13 +8,10 @@ from fer_lib.study import open_study
 
 
 def make(run: str, key: str) -> None:
-    """Train a network, or find it trained. Raises UserError for a key that `run` does not need."""
+    """Train a network unless it is trained. Raises UserError for a key that `run` does not need."""
     study = open_study(**asked.parameters(run))
     recipes = [r for w in WINGS.values() for r in w.recipes(study.settings, study.faces.checksum)]
     recipe = {stage.key: stage for last in recipes for stage in last.stages}.get(key)
     if recipe is None:
         raise UserError(f"{run} asks for no training {key}: work/{run}/trainings lists them")
-    if recipe.task == "reconstruction":
-        study.reconstruct(recipe)
-    else:
-        lessons.train(study, recipe)
+    lessons.train(study, recipe)

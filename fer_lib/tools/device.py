@@ -30,12 +30,6 @@ def made_with(precision: str) -> dict[str, str]:
     return {"precision": dtype, **versions}
 
 
-def differences(there: dict[str, str], precision: str) -> str:
-    """In what a training that was `made_with` these differs from one made here; "" in nothing."""
-    both = [(k, there.get(k, "not recorded"), here) for k, here in made_with(precision).items()]
-    return "; ".join(f"{k} {other}, here {here}" for k, other, here in both if other != here)
-
-
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
     """So many threads of torch on the CPU inside the block; 0 leaves their number as it is."""
@@ -56,13 +50,6 @@ def can_compile(where: torch.device) -> bool:
     except Exception:  # torch lets through whatever a compiler or Triton raises
         return False
     return where.type in ("cpu", "cuda")
-
-
-def compile_each_shape() -> None:
-    """Make torch.compile forget other networks, and compile for each shape instead of for all: for
-    an image and its half at once torch 2.14 fails on CPUs, "truth value of Relational"."""
-    torch.compiler.reset()
-    torch._dynamo.config.automatic_dynamic_shapes = False
 
 
 def _multiplies_bfloat16(where: torch.device) -> bool:

@@ -7,6 +7,7 @@ beside a report, known by the key inside, not by the name of the file.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -28,12 +29,18 @@ def previous(key: str) -> Path:
     return checkpoint(key).with_stem("previous")
 
 
+def seconds(key: str) -> Path:
+    """Where it notes the seconds of its epochs: apart, for no two trainings have the same."""
+    return checkpoint(key).with_name("seconds.json")
+
+
 def save(path: Path, tensors: dict, **facts) -> None:
     """Write torch tensors, their checksum, and JSON-able facts to one file."""
     from safetensors.torch import save as serialised
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"facts": json.dumps(facts), "sha256": _checksum(tensors)}
+    # One entry: safetensors writes several in any order, and equal trainings have equal files.
+    metadata = {"facts": json.dumps({"sha256": _checksum(tensors)} | facts)}
     with files.replacing(path) as temporary:
         temporary.write_bytes(serialised(tensors, metadata))  # full disks are OSErrors here
 
@@ -43,11 +50,11 @@ def load(path: Path) -> tuple[dict, dict]:
     from safetensors.torch import load_file
 
     with _reading(path):
-        metadata, tensors = _metadata(path), load_file(path)
+        (facts, checksum), tensors = _facts(path), load_file(path)
         # The first published networks have no checksum.
-        if metadata.get("sha256") not in (None, _checksum(tensors)):
+        if checksum not in (None, _checksum(tensors)):
             raise ValueError("its checksum is another")
-        return tensors, json.loads(metadata["facts"])
+        return tensors, facts
 
 
 def newest(key: str) -> tuple[dict, dict, bool] | None:
@@ -57,13 +64,24 @@ def newest(key: str) -> tuple[dict, dict, bool] | None:
     for path in (checkpoint(key), previous(key)):
         if path.exists():
             try:
-                return *load(path), path == checkpoint(key)
+                tensors, facts = load(path)
+                return tensors, _timed(key, facts), path == checkpoint(key)
             except UserError as error:
                 failed = failed or error
                 print(f"note: {error}; trying the epoch before", file=sys.stderr)
     if failed:
         raise failed
     return None
+
+
+def _timed(key: str, facts: dict) -> dict:
+    """`facts` with the seconds of its epochs, nan where they are not known."""
+    noted = []
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        noted = [float(taken) for taken in json.loads(seconds(key).read_text())]
+    noted += [math.nan] * len(facts["history"])
+    timed = zip(facts["history"], noted, strict=False)
+    return facts | {"history": [{"seconds": taken, **epoch} for epoch, taken in timed]}
 
 
 def _checksum(tensors: dict) -> str:
@@ -78,10 +96,11 @@ def _checksum(tensors: dict) -> str:
 def header(path: Path) -> dict:
     """The facts of a file; loads neither torch nor numpy. Raises UserError if it is damaged."""
     with _reading(path):
-        return json.loads(_metadata(path)["facts"])
+        return _facts(path)[0]
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _facts(path: Path) -> tuple[dict, str | None]:
+    """The facts of a file and the checksum of its tensors."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > path.stat().st_size:
@@ -89,7 +108,9 @@ def _metadata(path: Path) -> dict[str, str]:
         entries = json.loads(file.read(size), object_pairs_hook=list)
     if len({name for name, _ in entries}) < len(entries):  # safetensors takes the last of them
         raise ValueError("a name stands in it twice")
-    return dict(dict(entries)["__metadata__"])
+    metadata = dict(dict(entries)["__metadata__"])
+    facts = json.loads(metadata["facts"])
+    return facts, facts.pop("sha256", metadata.get("sha256"))  # older files have it beside them
 
 
 @contextlib.contextmanager
@@ -114,13 +135,9 @@ def index() -> dict[str, Path]:
 def finished(key: str) -> bool:
     """Whether the training `key` has ended in the work folder; a damaged one goes on."""
     with contextlib.suppress(UserError):
-        return checkpoint(key).exists() and is_finished(header(checkpoint(key)))
+        facts = header(checkpoint(key)) if checkpoint(key).exists() else {}
+        return bool(facts) and len(facts["history"]) >= facts["recipe"]["training"]["epochs"]
     return False
-
-
-def is_finished(facts: dict) -> bool:
-    """Whether the training with these facts has reached its last epoch."""
-    return len(facts["history"]) >= facts["recipe"]["training"]["epochs"]
 
 
 def nested(prefix: str, tensors: dict) -> dict:

@@ -43,7 +43,8 @@ def study(faces) -> SimpleNamespace:
         settings=config.load("smoke", seed=5),
         faces=SimpleNamespace(checksum="data"),
         side=sides.__getitem__,
-        untested=lambda: faces,
+        part=lambda name, version: (name, version),
+        images={("untested", 0): faces}.__getitem__,
         trained=lambda name, seed: Trained(torch.nn.Conv2d(3, 3, 1), [], [], f"{name}-{seed}"),
     )
 

@@ -81,7 +81,9 @@ def test_a_file_holds_tensors_and_json_and_nothing_pickled():
     content = begun().read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
-    assert json.loads(header.pop("__metadata__")["facts"]) == facts()
+    written = json.loads(header.pop("__metadata__")["facts"])
+    assert len(written.pop("sha256")) == 64
+    assert written == facts()
     sizes = [np.ptp(entry["data_offsets"]) for entry in header.values()]
     assert sum(sizes) == len(content) - 8 - length
 
@@ -300,9 +302,11 @@ def test_a_digest_is_of_the_values_in_their_order():
 
 def test_a_published_file_has_the_weights_in_half_precision_and_all_facts(project):
     begun()
+    weights.seconds(KEY).write_text("[7.5, 8.5]")
     path = publish.publish(KEY, project / "networks")
     assert path == project / "networks" / f"{KEY}.safetensors"
     published, read = weights.load(path)
+    assert [epoch.pop("seconds") for epoch in read["history"]] == [7.5, 8.5]
     assert read == facts()
     assert published.keys() == {"model.conv.weight", "model.conv.bias"}
     assert published["model.conv.weight"].dtype == torch.float16
