@@ -216,12 +216,14 @@ def _residuals(ablation: pd.DataFrame, trainings: pd.DataFrame) -> tuple[str, st
 
 def _behind(lead: pd.DataFrame) -> tuple[str, str]:
     """Behind the method that leads at each level, by the interval's lower end."""
-    rows = lead[lead["method"] == "cae"]
-    rows = rows.loc[rows.groupby("level")["difference"].idxmax()]
-    evidence = "in SSIM the best method is ahead by " + ", ".join(
-        f"{_interval(row)} at {row['level']:g}" for _, row in rows.iterrows()
-    )
-    return HOLDS if (rows["lo"] > 0).all() else FAILS, evidence
+    parts, holds = [], True
+    for metric, unit in (("ssim", "in SSIM"), ("psnr", "in dB of PSNR")):
+        rows = lead[(lead["method"] == "cae") & (lead["metric"] == metric)]
+        rows = rows.loc[rows.groupby("level")["difference"].idxmax()]
+        each = (f"{_interval(row)} at {row['level']:g}" for _, row in rows.iterrows())
+        parts.append(f"{unit} by {', '.join(each)}")
+        holds = holds and (rows["lo"] > 0).all()
+    return HOLDS if holds else FAILS, f"the best method is ahead {'; '.join(parts)}"
 
 
 def fill(text: str, verdicts: dict[int, tuple[str, str]]) -> str:

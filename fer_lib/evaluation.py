@@ -70,7 +70,7 @@ def score(
     output is scored with each of them; None leaves the output unchanged.
     Returns one row per protocol, method, seed, level, correction (column `corrected`: True if
     there is one) and image: `ssim`; `mse` and `brightness` (mean of output minus reference), both
-    on the [0, 1] scale; `psnr` in dB.
+    on the [0, 1] scale; `psnr` in dB; `gmsd`.
     """
     clean = pipeline.to_unit(torch.tensor(faces))
     tables = []
@@ -97,7 +97,8 @@ def _scores(output: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> di
         mse = metrics.mse(images, reference) / span**2
         scores = {"ssim": metrics.ssim(images, reference, span), "mse": mse}
         brightness = (images - reference).double().mean(dim=(1, 2, 3)) / span
-        parts.append(scores | {"psnr": metrics.psnr(mse, 1.0), "brightness": brightness})
+        scores |= {"psnr": metrics.psnr(mse, 1.0), "brightness": brightness}
+        parts.append(scores | {"gmsd": metrics.gmsd(images, reference, span)})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -108,14 +109,16 @@ def scored(label: str, images: torch.Tensor, clean: torch.Tensor, protocol: Prot
     return label, pixels, [f"{score:.2f}" for score in scores.tolist()]
 
 
+#: What every output is scored with, and the sign of an improvement.
+MEASURES = {"ssim": 1, "mse": -1, "psnr": 1, "gmsd": -1}
 ROW = ["protocol", "method", "seed", "noise", "level"]
 POOLED = [column for column in ROW if column != "seed"]
 
 
 def summarise(scores: pd.DataFrame, row: Sequence[str] = ROW) -> pd.DataFrame:
-    """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level. Means over the
-    `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. Scores with a correction
-    are in further columns, named METRIC_corrected."""
+    """`noise_evaluation.csv`: one row per protocol, method, seed, noise and level. MEASURES' means
+    over the `n` images with 95% intervals; `psnr` is the mean of each image's PSNR. Scores with a
+    correction are in further columns, named METRIC_corrected."""
     versions = dict(tuple(scores.groupby("corrected", sort=False)))
     plain = _means(versions[False], row)
     if True not in versions:
@@ -133,10 +136,10 @@ def pool(scores: pd.DataFrame) -> pd.DataFrame:
 def _means(scores: pd.DataFrame, row: Sequence[str]) -> pd.DataFrame:
     rows = []
     for key, group in scores.groupby(row, sort=False):
-        ssim, mse = (stats.mean(stats.matrix(group, name)) for name in ("ssim", "mse"))
-        rows.append([*key, len(group), *ssim.values, *mse.values, group["psnr"].mean()])
-    columns = ["n", "ssim", "ssim_lo", "ssim_hi", "mse", "mse_lo", "mse_hi", "psnr"]
-    return pd.DataFrame(rows, columns=[*row, *columns])
+        means = (stats.mean(stats.matrix(group, name)).values for name in MEASURES)
+        rows.append([*key, len(group), *itertools.chain(*means)])
+    columns = [f"{name}{end}" for name in MEASURES for end in ("", "_lo", "_hi")]
+    return pd.DataFrame(rows, columns=[*row, "n", *columns])
 
 
 def by_image(scores: pd.DataFrame) -> pd.DataFrame:
@@ -159,6 +162,13 @@ def with_intervals(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFra
     texts = [f"{m:.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]" for m, lo, hi in numbers]
     texts = [text.replace("[0.", "[.").replace(", 0.", ", .") for text in texts]
     return by_level(pooled.assign(**{metric: texts}), metric)
+
+
+def beside_ssim(pooled: pd.DataFrame) -> pd.DataFrame:
+    """PSNR in dB and GMSD at the levels with noise, side by side, of `pool`: `with_intervals`."""
+    noisy, digits = pooled[pooled["level"] > 0], {"PSNR": 1, "GMSD": 3}
+    parts = {name: with_intervals(noisy, name.lower(), n) for name, n in digits.items()}
+    return pd.concat(parts, axis="columns", names=["", ""])
 
 
 def gain_by_group(

@@ -89,7 +89,7 @@ class Study:
             if part.name == "sample":
                 return self._at(split.index[split["side"] == "train"])[0]
             if part.name == "untested":
-                groups, tested = data.groups(self.faces), split.index[split["side"] == "test"]
+                groups, tested = data.groups(self.faces), split.index[split["side"] != "train"]
                 return self.faces.images[~np.isin(groups, groups[tested])]
         raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
 

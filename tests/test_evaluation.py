@@ -25,8 +25,10 @@ SCORES = [
     "mse",
     "psnr",
     "brightness",
+    "gmsd",
 ]
-SUMMARY = "protocol,method,seed,noise,level,n,ssim,ssim_lo,ssim_hi,mse,mse_lo,mse_hi,psnr"
+SUMMARY = "protocol,method,seed,noise,level,n,ssim,ssim_lo,ssim_hi,mse,mse_lo,mse_hi"
+SUMMARY += ",psnr,psnr_lo,psnr_hi,gmsd,gmsd_lo,gmsd_hi"
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +239,7 @@ def fake_scores() -> pd.DataFrame:
         named = {"protocol": "camera noise", "method": "cae", "seed": seed, "noise": "gaussian"}
         table = pd.DataFrame(
             {**named, "level": 0.3, "corrected": False, **values, "psnr": -10 * np.log10(mse)}
-        )
+        ).assign(gmsd=random.uniform(0, 0.3, 30))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -265,6 +267,29 @@ def test_psnr_is_the_mean_of_each_images_not_that_of_the_mean_mse():
     of_mean = -10 * np.log10(scores.groupby("seed")["mse"].mean())
     np.testing.assert_allclose(table["psnr"], mean, rtol=1e-12)
     assert (mean - of_mean > 3).all()
+
+
+def test_a_perfect_copy_has_an_infinite_psnr_without_an_interval(faces):
+    table = evaluation.summarise(score(faces, {("noisy", 0): evaluation.nothing}, (0.0, 0.3)))
+    copies = table[(table["level"] == 0) & (table["protocol"] != "the paper's noise")]
+    noisy = table[table["level"] > 0]
+    assert np.isinf(copies["psnr"]).all()
+    assert copies[["psnr_lo", "psnr_hi"]].isna().all(axis=None)
+    assert (copies[["ssim", "ssim_lo", "ssim_hi"]] == 1).all(axis=None)
+    assert (copies[["gmsd", "gmsd_lo", "gmsd_hi"]] == 0).all(axis=None)
+    for name in evaluation.MEASURES:
+        assert (noisy[f"{name}_lo"] < noisy[name]).all()
+        assert (noisy[name] < noisy[f"{name}_hi"]).all()
+
+
+def test_other_measures_stand_side_by_side_where_there_is_noise(faces):
+    scores = score(faces, {("noisy", 0): evaluation.nothing}, (0.0, 0.15, 0.3))
+    pooled = evaluation.pool(scores)
+    table = evaluation.beside_ssim(pooled)
+    assert table.columns.tolist() == [(m, x) for m in ("PSNR", "GMSD") for x in (0.15, 0.3)]
+    row = pooled.query("protocol == 'camera noise' and level == 0.3").iloc[0]
+    shown = table.loc[("camera noise", "noisy"), ("PSNR", 0.3)]
+    assert shown == f"{row.psnr:.1f} [{row.psnr_lo:.1f}, {row.psnr_hi:.1f}]"
 
 
 def test_the_summary_keeps_the_order_of_protocols_and_methods(faces):
@@ -380,8 +405,7 @@ def test_the_correction_is_scored_as_a_version_of_the_same_output(faces):
 
 def test_without_the_correction_the_table_is_as_the_readme_says(faces):
     scores = score(faces, {("noisy", 0): evaluation.nothing}, (0.15,))
-    columns = "protocol,method,seed,noise,level,n,ssim,ssim_lo,ssim_hi,mse,mse_lo,mse_hi,psnr"
-    assert ",".join(evaluation.summarise(scores).columns) == columns
+    assert ",".join(evaluation.summarise(scores).columns) == SUMMARY
 
 
 def test_other_noises_go_the_same_way(faces):

@@ -1,5 +1,6 @@
-"""MSE, PSNR and SSIM against known answers and against scikit-image."""
+"""MSE, PSNR, SSIM and GMSD against known answers, scikit-image and deepinv."""
 
+import deepinv
 import numpy as np
 import pytest
 import skimage.metrics
@@ -164,6 +165,22 @@ def test_known_answers():
     assert mse.tolist() == pytest.approx([0.01, 0.25, 1.0], rel=1e-6)
     assert metrics.psnr(mse, 1.0).tolist() == pytest.approx([20, 6.0206, 0], abs=1e-4)
     assert metrics.psnr(mse, 2.0).tolist() == pytest.approx([26.0206, 12.0412, 6.0206], abs=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gmsd_equals_deepinvs(channels):
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.rand(4, channels, 24, 30, generator=generator)
+    clean[0] = 0.5  # no gradient at all
+    noisy = (clean + 0.2 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
+    expected = deepinv.loss.metric.GMSD()(noisy, clean).double()
+    found = metrics.gmsd(noisy, clean, 1.0)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert np.ptp(found[1:].numpy()) > 1e-3
+    stretched = metrics.gmsd(2 * noisy - 1, 2 * clean - 1, 2.0)
+    torch.testing.assert_close(stretched, found, rtol=1e-5, atol=1e-7)
+    assert metrics.gmsd(clean, clean, 1.0).tolist() == [0] * 4
 
 
 def test_psnr_without_an_error_is_infinite():

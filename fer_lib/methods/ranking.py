@@ -34,25 +34,34 @@ def races(references: dict[str, Reference]) -> list[Race]:
     ]
 
 
-def lead(scores: pd.DataFrame, races: Sequence[Race]) -> pd.DataFrame:
+def lead(scores: pd.DataFrame, races: Sequence[Race], metric: str = "ssim") -> pd.DataFrame:
     """How far the leader of each race is ahead of each of its rivals, at each level above 0:
-    leader, among, level, method, the paired difference in SSIM with its interval, and p after
-    Holm's correction over all rows of the race. scores: of `evaluation.score`. The leader counts as
-    it is; of a rival the better version, which can only make the lead smaller."""
-    tables = []
+    leader, among, level, method, the paired difference in `metric` (above 0: ahead) with its
+    interval, and p after Holm's correction over all rows of the race. scores: of
+    `evaluation.score`. The leader counts as it is; of a rival the better version, which can only
+    make the lead smaller."""
+    tables, sign = [], evaluation.MEASURES[metric]
     for leader, among, rivals in races:
         rows = []
         for level, group in scores[scores["level"] > 0].groupby("level"):
-            ours = stats.matrix(group, "ssim", method=leader, corrected=False)
+            ours = sign * stats.matrix(group, metric, method=leader, corrected=False)
             for name in rivals:
                 versions = group[group["method"] == name].groupby("corrected")
-                theirs = max((stats.matrix(part, "ssim") for _, part in versions), key=np.mean)
+                each = (sign * stats.matrix(part, metric) for _, part in versions)
+                theirs = max(each, key=np.mean)
                 gain = stats.difference(ours, theirs)
                 rows.append((leader, among, level, name, *gain.values, gain.p))
         columns = ["leader", "among", "level", "method", "difference", "lo", "hi", "p_holm"]
         table = pd.DataFrame(rows, columns=columns)
         tables.append(table.assign(p_holm=stats.holm(table["p_holm"].to_numpy())))
     return pd.concat(tables, ignore_index=True)
+
+
+def firsts(pooled: pd.DataFrame, metric: str) -> list[str]:
+    """The best methods by `metric`, at each level above 0 from weak to strong noise, each once."""
+    noisy = pooled[pooled["level"] > 0]
+    signed = noisy[metric] * evaluation.MEASURES[metric]
+    return [*noisy.loc[signed.groupby(noisy["level"]).idxmax(), "method"].unique()]
 
 
 def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFrame:

@@ -32,7 +32,9 @@ def facts(folder: Path) -> dict:
     rows, camera = answers[answers["metric"] == "ssim"], answers["protocol"].iloc[-1]
     rows = rows[(rows["protocol"] == camera) & (rows["at"] != "0")]
     here = rows[rows["question"] == "RQ1"].groupby("at", sort=False)
-    untouched = read(folder, "autoencoder").query(f"method == 'noisy' and protocol == {camera!r}")
+    scored = read(folder, "autoencoder").query(f"protocol == {camera!r}")
+    levels = scored.assign(at=scored["level"].map("{:g}".format)).groupby("at", sort=False)
+    means = {at: part.groupby("method")[["ssim", "psnr"]].mean() for at, part in levels}
     gap = (found["code"] - found["printed"]).abs()
     own = read(folder, "as_run_verdicts").groupby("network", sort=False)
     ladder = read(folder, "ladder").query("way == 'cumulative'").groupby("rung", sort=False)
@@ -46,7 +48,7 @@ def facts(folder: Path) -> dict:
         "own": {name: verdicts.counts(part, "ssim")["better"].iloc[1] for name, part in own},
         "own_trainings": losses["seed"].nunique().iloc[0],
         "gains": {at: part.set_index("baseline").to_dict("index") for at, part in here},
-        "untouched": {f"{row.level:g}": row.ssim for row in untouched.itertuples()},
+        "scored": {at: table.to_dict("index") for at, table in means.items()},
         "losses": rows[rows["question"] == "RQ2"].to_dict("records"),
         "printed": {"ssim": [*paper.SSIM.values()], "mse": [*paper.MSE.values()]},
         "rungs": [{"name": rung, **part[scores].to_dict("list")} for rung, part in ladder],

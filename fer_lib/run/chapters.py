@@ -84,7 +84,7 @@ CHAPTERS = (
         "What do other methods achieve on the same noisy images, and what leads?",
         reads=("split", "models"),
         writes=("tuning", "budgets", "budgets_times", "references", "references_images", "lead")
-        + ("trained_with_noise", "viewer"),
+        + ("groups", "trained_with_noise", "viewer"),
         trainings=("core", "methods"),
     ),
     Chapter(

@@ -15,7 +15,7 @@ BASE = np.random.default_rng(0).uniform(0.2, 0.9, IMAGES)
 
 def rows(method: str, ssim, *, seed=0, level=0.3, corrected=False, noise="gaussian"):
     named = {"method": method, "seed": seed, "level": level, "corrected": corrected}
-    named |= {"protocol": "camera noise", "noise": noise, "mse": 0.01, "psnr": 20.0}
+    named |= {"protocol": "camera noise", "noise": noise, "mse": 0.01, "psnr": 20.0, "gmsd": 0.1}
     return pd.DataFrame({**named, "id": range(IMAGES), "ssim": ssim})
 
 
@@ -84,6 +84,16 @@ def test_a_rival_counts_in_its_better_version_and_the_leader_as_it_is():
     assert lead(*ours, *rival).loc[(0.3, "rival"), "difference"] == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize(("metric", "sign"), [("psnr", 1), ("gmsd", -1), ("mse", -1)])
+def test_by_any_measure_ahead_is_above_0_and_the_better_version_races(metric, sign):
+    def scored(name, gap, **named):
+        return rows(name, 0.5, **named).assign(**{metric: BASE + sign * gap})
+
+    scores = [scored("ours", 0.0), scored("rival", -0.1), scored("rival", -0.02, corrected=True)]
+    table = ranking.lead(pd.concat(scores), [("ours", "all", ["rival"])], metric)
+    assert table["difference"].item() == pytest.approx(0.02)
+
+
 def test_only_the_named_rivals_race_in_their_order():
     parts = [rows(name, BASE - 0.1) for name in ("a", "b", "c")]
     table = lead(rows("ours", BASE), *parts, rivals=("c", "a"))
@@ -133,6 +143,17 @@ def test_races_are_corrected_each_on_its_own():
     pd.testing.assert_frame_equal(both[both["among"] == "one"].reset_index(drop=True), alone)
     first = both[(both["among"] == "both") & (both["method"] == "a")]["p_holm"].item()
     assert first > alone["p_holm"].item()
+
+
+def test_the_firsts_are_named_from_weak_to_strong_noise_each_once():
+    pooled = pd.DataFrame(
+        [("a", 0.0, 9, 0), ("a", 0.3, 0.9, 0.2), ("b", 0.3, 0.8, 0.1)]
+        + [("a", 0.5, 0.5, 0.3), ("b", 0.5, 0.6, 0.2), ("b", 0.15, 0.9, 0.3), ("a", 0.15, 1, 0.1)],
+        columns=["method", "level", "ssim", "gmsd"],
+    )
+    assert ranking.firsts(pooled, "ssim") == ["a", "b"]
+    assert ranking.firsts(pooled, "gmsd") == ["a", "b"]  # the least of it
+    assert ranking.firsts(pooled[pooled["level"] != 0.15], "gmsd") == ["b"]
 
 
 # --- other noise ---------------------------------------------------------------------------------

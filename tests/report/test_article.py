@@ -86,7 +86,7 @@ def test_every_method_is_in_the_plot_and_in_the_table_best_first(soup):
     assert soup.select_one(".dots .paper span").get_text() == "the paper's autoencoder"
     assert soup.select_one(".dots circle")["cx"] == "80.0%"
     cells = [cell.get_text() for cell in soup.select("table.sortable tbody tr")[1]("td")]
-    scores = ["0.500", "0.500", "0.500", "20.0", "1.50", "1,900,000"]
+    scores = ["0.500", "0.500", "0.500", "20.0", "0.100", "1.50", "1,900,000"]
     assert cells == ["Gaussian filter", "nothing", "told", *scores]
 
 
@@ -220,4 +220,4 @@ def test_in_a_browser_the_viewer_starts_and_nothing_is_complained_of(write, tmp_
         "Left: Face 1: noisy at noise 0.3, SSIM 0.50",
         "Right: Face 1: <b> at noise 0.3, SSIM 0.50",
     ]
-    assert len(soup.select("table.sortable th button")) == 9
+    assert len(soup.select("table.sortable th button")) == 10

@@ -33,7 +33,7 @@ def test_the_three_answers_come_first_each_with_verdict_and_evidence(write):
         " and worse in 3 of 9 (with Holm's correction, in 3 of 9). As the authors' code runs it"
         " (one training), it beats the blur in 1 of 9; with an output layer that fits, in none."
         " SSIM at noise 0.3 (*camera noise*): untouched 0.20, the network 0.50, the blur 0.60;"
-        " difference -0.100 [-0.200, -0.050]."
+        " difference -0.100 [-0.200, -0.050]. PSNR: 10.0, 19.5, 21.0 dB."
     )
     assert matters.startswith("- **Does the noise level matter? Holds.** By SSIM, more noise makes")
     assert "0.10 [0.05, 0.15] from 0.15 to 0.3," in matters
