@@ -4,14 +4,18 @@ Each image has its own random generator, seeded with (seed, image id) whatever t
 methods see identical noisy images, in any order or batch, and levels differ in nothing else.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
+from scipy import ndimage
 
 from fer_lib import config, pipeline
 
+READOUT = 0.1  # standard deviation of the noise of a sensor's electronics
 BATCH = 50  # images that a network sees at once: limits the memory
 
 
@@ -41,6 +45,28 @@ def salt_and_pepper(image: np.ndarray, level: float, stream: np.random.Generator
 def speckle(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
     """Multiplicative noise: x (1 + s n), s and n as in `gaussian`. Level 0 is the identity."""
     return image + level * image * stream.standard_normal(image.shape, dtype=np.float32)
+
+
+def correlated(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """Gaussian noise of standard deviation `level` in grains: white noise, blurred by a pixel and
+    made as strong again. Level 0 is the identity."""
+    white = stream.standard_normal(image.shape, dtype=np.float32)
+    left = 1 / (2 * np.pi**0.5)  # of its standard deviation
+    return image + level / left * ndimage.gaussian_filter(white, (0, 1, 1), mode="wrap")
+
+
+def poisson_gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """`poisson` of a level, and the Gaussian noise of a sensor's electronics, READOUT."""
+    return gaussian(poisson(image, level, stream), READOUT, stream)
+
+
+def jpeg(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
+    """What JPEG of a quality from 1 to 95, the level, leaves of each channel; nothing is drawn."""
+    channels = []
+    for plane in (image.clip(0, 1) * 255).round().astype(np.uint8):
+        Image.fromarray(plane).save(file := io.BytesIO(), "JPEG", quality=int(level))
+        channels.append(np.asarray(Image.open(file), np.float32) / 255)
+    return np.stack(channels)
 
 
 @dataclass(frozen=True)
@@ -73,6 +99,16 @@ NOISES = {
     "speckle": Noise(
         speckle, "relative standard deviation $s$", (0.15, 0.3, 0.5), r"$x\,(1 + s\,n)$"
     ),
+    "correlated": Noise(
+        correlated, "standard deviation $s$", (0.1, 0.2, 0.3), r"$x + s\,n$, $n$ in grains"
+    ),
+    "poisson-gaussian": Noise(
+        poisson_gaussian,
+        "photons $p$ of a white pixel",
+        (40, 20, 10),
+        rf"$\operatorname{{Poisson}}(p\,x)/p + {READOUT}\,n$",
+    ),
+    "jpeg": Noise(jpeg, "quality", (30, 15, 5), "compressed as JPEG"),
 }
 
 

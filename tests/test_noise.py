@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fer_lib.config import UserError
 from fer_lib.noise import NOISES, PROTOCOLS, add, corrupt
@@ -10,6 +11,8 @@ from fer_lib.noise import NOISES, PROTOCOLS, add, corrupt
 IDS = np.arange(100, 124)
 LEVELS = {name: noise.levels[-1] for name, noise in NOISES.items()}
 LEVELS |= {"gaussian": 0.3, "poisson": 20.0, "salt-and-pepper": 0.3, "speckle": 0.4}
+LEVELS |= {"correlated": 0.2, "poisson-gaussian": 20.0}
+DRAWN = [name for name in NOISES if name != "jpeg"]  # nothing is drawn there
 NAMES = ("the paper's noise", "noise in [0, 1]", "camera noise")
 
 
@@ -301,7 +304,7 @@ def test_level_0_of_other_noise_is_the_identity_to_the_bit(name):
     assert torch.equal(add(images, 0.0, range(4), 0, noise=name), images)
 
 
-@pytest.mark.parametrize("name", NOISES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_every_noise_depends_on_an_images_id_and_the_seed_alone(name):
     def noisy(ids, seed=0):
         return add(gray(0.5, len(ids)), LEVELS[name], ids, seed, noise=name)
@@ -314,7 +317,7 @@ def test_every_noise_depends_on_an_images_id_and_the_seed_alone(name):
     assert np.abs(np.corrcoef(streams)[np.triu_indices(12, 1)]).max() < 0.5  # of equal draws: 1
 
 
-@pytest.mark.parametrize("name", NOISES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_shape_and_type_are_kept_and_every_channel_has_its_own_draw(name):
     noisy = add(torch.full((2, 3, 20, 30), 0.5), LEVELS[name], [7, 9], 0, noise=name)
     assert noisy.shape == (2, 3, 20, 30)
@@ -339,6 +342,35 @@ def test_the_levels_of_a_noise_go_from_weak_to_strong(name, clean):
     images = [corrupt(clean, level, IDS, 0, noise=name) for level in NOISES[name].levels]
     errors = [(noisy - clean).square().mean().item() for noisy in images]
     assert errors == sorted(errors)
+
+
+def test_grains_are_as_strong_as_asked_for_and_neighbours_alike():
+    noise = add(torch.zeros(40, 1, 48, 48), 0.2, range(40), 0, noise="correlated").numpy()
+    assert noise.std() == pytest.approx(0.2, rel=0.02)
+    along = np.corrcoef(noise[..., 1:].ravel(), noise[..., :-1].ravel())[0, 1]
+    down = np.corrcoef(noise[..., 1:, :].ravel(), noise[..., :-1, :].ravel())[0, 1]
+    # White noise behind a Gaussian of deviation 1: exp(-distance^2 / 4).
+    assert (along, down) == pytest.approx((np.exp(-1 / 4),) * 2, abs=0.02)
+
+
+@pytest.mark.parametrize("x", [0.0, 0.3, 0.9])
+def test_photons_and_electronics_add_their_variances(x):
+    images = torch.full((40, 1, 48, 48), x)
+    noisy = add(images, 20.0, range(40), 0, noise="poisson-gaussian").double()
+    assert noisy.mean().item() == pytest.approx(x, abs=0.005)
+    assert noisy.var().item() == pytest.approx(x / 20 + 0.1**2, rel=0.03)
+
+
+def test_jpeg_is_what_pillow_saves_and_reads(clean, tmp_path):
+    noisy = add(clean, 15, IDS, 0, noise="jpeg")
+    gray = (clean[3, 0].numpy() * 255).round().astype(np.uint8)
+    Image.fromarray(gray).save(tmp_path / "x.jpg", quality=15)
+    expected = np.asarray(Image.open(tmp_path / "x.jpg")) / 255
+    np.testing.assert_allclose(noisy[3, 0].numpy(), expected, atol=1e-6)
+    assert torch.equal(noisy, add(clean, 15, IDS + 1, 7, noise="jpeg"))
+    three = add(clean.repeat(1, 3, 1, 1), 15, IDS, 0, noise="jpeg")
+    assert torch.equal(three, noisy.repeat(1, 3, 1, 1))
+    assert three.dtype == torch.float32
 
 
 def test_an_unknown_noise_is_named_with_the_known_ones(clean):

@@ -66,9 +66,9 @@ def _cells(*networks: str, **how) -> tuple[Arm, ...]:
 PLANS: dict[str, Plan] = {
     **dict.fromkeys(("smoke", "quick"), Plan(cells=_cells("as-run"))),
     "cpu": Plan(
-        tables=(*Plan.tables, Arm(network="as-run", width=1 / 16, trainings=3)),
-        first=Arm(network="early", width=1 / 16, trainings=4),
-        block=Arm(network="as-run", width=1 / 16, trainings=4),
+        tables=(*Plan.tables, Arm(network="as-run", width=1 / 16, trainings=5)),
+        first=Arm(network="early", width=1 / 16, trainings=5),
+        block=Arm(network="as-run", width=1 / 16, trainings=5),
         other=(Arm(network="early", learning_rate=EARLY_RATE, width=1 / 16),),
         cells=_cells("as-run", "range-matched", width=1 / 16, epochs=10),
     ),

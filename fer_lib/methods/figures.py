@@ -32,7 +32,7 @@ def noise_types(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     """SSIM against the level, one panel a noise, one line a method with its interval. table:
     method, noise, level, ssim, ssim_lo, ssim_hi. labels: of the methods drawn, in their order."""
     noises = table["noise"].unique()
-    figure, axes = panels(len(noises), columns=min(2, len(noises)), height=3.7)
+    figure, axes = panels(len(noises), columns=min(3, len(noises)), height=3.4)
     for axis, noise in zip(axes, noises, strict=True):
         for name, label in labels.items():
             rows = table[(table["noise"] == noise) & (table["method"] == name)]

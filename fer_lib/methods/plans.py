@@ -172,7 +172,7 @@ PLANS = {
     ),
     "quick": ReferenceConfig(
         tuning=8,
-        other_images=20,
+        other_images=12,
         mixture=MixtureConfig(step=6, classes=4),
         networks=(Schedule("compact", (10,)),),
         trainings=1,
