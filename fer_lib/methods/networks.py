@@ -107,11 +107,8 @@ class Xie(nn.Module):
 
     def join(self, patches: torch.Tensor, size) -> torch.Tensor:
         """The mean of all patches over each pixel: (N, places, pixels) -> (N, 1, H, W)."""
-        folded = [
-            F.fold(p.transpose(1, 2), size, self.side, stride=self.step)
-            for p in (patches, torch.ones_like(patches))
-        ]
-        return folded[0] / folded[1]
+        fold, columns = nn.Fold(size, self.side, stride=self.step), patches.transpose(1, 2)
+        return fold(columns) / fold(torch.ones_like(columns))
 
 
 def dncnn() -> nn.Module:
