@@ -91,6 +91,4 @@ def holm(p: np.ndarray) -> np.ndarray:
     probability of any false rejection is at most that level."""
     order = np.argsort(p, kind="stable")
     steps = p[order] * (len(p) - np.arange(len(p)))
-    adjusted = np.empty_like(steps)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted
+    return np.minimum(np.maximum.accumulate(steps), 1)[np.argsort(order)]
