@@ -81,9 +81,8 @@ PLANS: dict[str, Plan] = {
 def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
     """The recipes of an arm, on the paper's sample of the data set with the checksum `data`."""
     part = settings.part(data, "paper")
-    changes = {"epochs": arm.epochs, "learning_rate": arm.learning_rate}
-    changes = {name: value for name, value in changes.items() if value}
-    changes |= {"augmented": arm.augmented}
+    names = ("epochs", "learning_rate", "augmented")
+    changes = {name: getattr(arm, name) for name in names if getattr(arm, name) is not None}
     return [
         config.reconstruction(settings, part, arm.network, seed, width=arm.width, **changes)
         for seed in range(settings.seed, settings.seed + arm.trainings)
