@@ -1,7 +1,5 @@
-"""Intervals, p-values and verdicts of means over trainings and images.
-
-Scores are arrays (seeds, images): one row per training (one without), one column per test image.
-"""
+"""Intervals, p-values and verdicts of means over trainings and images. Scores are arrays (seeds,
+images): one row per training (one without), one column per test image."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
-"""Denoising networks beside the paper's: gray images (N, 1, H, W) in [0, 1] -> the same shape.
-
-`Compact` is ours. The others are DnCNN, as deepinv defines it, and the two networks of the paper's
-related work, rebuilt small from their descriptions. How each learns is said in `plans.NETWORKS`.
-"""
+"""Denoising networks beside the paper's: gray images (N, 1, H, W) in [0, 1] -> the same shape. Ours
+is `Compact`; the others are DnCNN, as deepinv defines it, and the two of the paper's related work,
+rebuilt small from their descriptions. How each learns is said in `plans.NETWORKS`."""
 
 import functools
 from dataclasses import replace

@@ -1,8 +1,5 @@
 """What chapters 6 to 8 compare: each trained network in one record, and the plan of each profile.
-
-No torch in here, so that a run is planned in a fraction of a second. What a network consists of
-stands in `networks`, how it learns in `supervision`.
-"""
+No torch, so that planning is quick: `networks` has the layers, `supervision` how they learn."""
 
 from dataclasses import dataclass, field, replace
 
