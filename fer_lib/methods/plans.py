@@ -8,7 +8,6 @@ from fer_lib.config import Config, Recipe, TrainConfig, one_of
 #: Of what this wing computes: raised when a table of chapters 6 to 8 changes by its code.
 VERSION = 3
 
-SUPERVISIONS = ("clean", "noise2noise", "neighbor2neighbor")
 LOSSES = ("ssim", "mse")
 
 
@@ -27,7 +26,7 @@ class RestorerConfig:
     loss: str = "ssim"
 
     def __post_init__(self):
-        one_of("supervision", self.supervision, SUPERVISIONS)
+        one_of("supervision", self.supervision, ("clean", "noise2noise", "neighbor2neighbor"))
         one_of("loss", self.loss, LOSSES if self.supervision == "clean" else ("mse",))
 
 
