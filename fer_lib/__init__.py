@@ -1,7 +1,5 @@
-"""fer_lib: the model, the noise and the metrics behind the notebooks; docs/architecture.md.
-
-Dependencies point one way: run -> report -> audit, methods -> the modules here -> readers, tools.
-"""
+"""What is behind the notebooks (docs/architecture.md). Dependencies point one way:
+run -> report -> audit, methods -> the modules here -> readers, tools."""
 
 import os
 import sys

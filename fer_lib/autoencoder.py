@@ -100,20 +100,17 @@ def describe(config: ModelConfig, size: int = 96) -> list[dict]:
     with torch.device("meta"):
         model = CAE(config).eval()
         image = torch.empty(1, 3, size, size)
-    outputs = {}
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
-            module.register_forward_hook(
-                lambda module, inputs, output, name=name: outputs.update({name: output.shape[1:]})
-            )
+    shapes, rows = {}, []
+    for layer in model.modules():
+        layer.register_forward_hook(lambda layer, _, output: shapes.update({layer: output.shape}))
     with FlopCounterMode(display=False) as counter:
         model(image)
     flops = counter.get_flop_counts()
-    rows = []
-    for name, shape in outputs.items():
-        layer = model.get_submodule(name)
-        row = {"layer": name, "type": type(layer).__name__, "output": "x".join(map(str, shape))}
-        row["parameters"] = sum(p.numel() for p in layer.parameters())  # with biases
-        row["macs"] = sum(flops.get(f"CAE.{name}", {}).values()) // 2
-        rows.append(row)
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
+            shape = "x".join(map(str, shapes[layer][1:]))
+            row = {"layer": name, "type": type(layer).__name__, "output": shape}
+            row["parameters"] = sum(p.numel() for p in layer.parameters())  # with biases
+            row["macs"] = sum(flops.get(f"CAE.{name}", {}).values()) // 2
+            rows.append(row)
     return rows

@@ -1,7 +1,5 @@
-"""Profiles, frozen settings, every path of the project, and recipes, which determine a training.
-
-Imports neither numpy nor torch, so that the command line plans a run in a fraction of a second.
-"""
+"""Profiles, frozen settings, every path of the project, and recipes, which determine a training;
+without numpy and torch, so that the command line plans a run in a fraction of a second."""
 
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
-"""Denoise images of your own with a network that is published with the report: `denoise(noisy)`.
-
-For a picture, or all pictures in a folder: `python -m fer_lib.denoise FROM TO`.
-"""
+"""Denoise images of your own with a network that is published with the report: `denoise(noisy)`,
+or for a picture, or all pictures in a folder: `python -m fer_lib.denoise FROM TO`."""
 
 import functools
 import itertools

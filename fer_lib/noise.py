@@ -1,8 +1,6 @@
-"""Kinds of noise, and the three protocols by which the study adds noise to a face.
-
-Each image has its own random generator, seeded with (seed, image id) whatever the level. So all
-methods see identical noisy images, in any order or batch, and levels differ in nothing else.
-"""
+"""Kinds of noise, and the three protocols by which the study adds noise to a face. Each image has a
+random generator of its own, seeded with (seed, image id) whatever the level. So all methods see
+identical noisy images, in any order or batch, and levels differ in nothing else."""
 
 import io
 from collections.abc import Callable

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import stats
+from fer_lib.verdicts import words
 
-#: The paper's data set, by the name of its reader.
-DATASET = "ferplus"
 LEVELS = (0.0, 0.15, 0.3, 0.5)
 #: Table I: SSIM of ten random images per noise factor.
 SSIM_SAMPLES = {
@@ -46,13 +45,7 @@ LAYERS = (
 def caveat(dataset: str) -> str:
     """The banner (Markdown) above results on other faces than the paper's; "" for FER+. dataset: a
     `Faces.name`. The link works from the pages of a report."""
-    if dataset == DATASET:
-        return ""
-    faces = "400 other faces (ORL)" if dataset == "orl" else f"other faces ({dataset})"
-    return (
-        f"This is a demonstration on {faces}. It says nothing about the paper. "
-        "The result on the paper's data is [the FER+ report](../ferplus-cpu/index.html)."
-    )
+    return words("caveat.j2", dataset=dataset)
 
 
 def tables() -> pd.DataFrame:

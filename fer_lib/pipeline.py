@@ -40,9 +40,8 @@ def flip(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 
 def rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
-    """Rotate square image i of (N, C, H, H) in [0, 1] counter-clockwise by the angle `degrees[i]`.
-    Nearest-neighbour sampling and black corners are the defaults of torchvision's RandomRotation.
-    """
+    """Rotate square image i of (N, C, H, H) in [0, 1] counter-clockwise by the angle `degrees[i]`;
+    nearest neighbours and black corners are the defaults of torchvision's RandomRotation."""
     angle = torch.deg2rad(degrees)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     theta = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)

@@ -1,7 +1,5 @@
-"""Intervals, p-values and verdicts of means over trainings and images.
-
-Scores are arrays (seeds, images): one row per training (one without), one column per test image.
-"""
+"""Intervals, p-values and verdicts of means over trainings and images. Scores are arrays (seeds,
+images): one row per training (one without), one column per test image."""
 
 from dataclasses import dataclass
 
@@ -93,6 +91,4 @@ def holm(p: np.ndarray) -> np.ndarray:
     probability of any false rejection is at most that level."""
     order = np.argsort(p, kind="stable")
     steps = p[order] * (len(p) - np.arange(len(p)))
-    adjusted = np.empty_like(steps)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted
+    return np.minimum(np.maximum.accumulate(steps), 1)[np.argsort(order)]

@@ -4,15 +4,25 @@ difference is over all trainings and images at once, with the interval of `stats
 import itertools
 from collections.abc import Sequence
 
+import jinja2
 import pandas as pd
 
 from fer_lib import stats
 
 #: The sign of an improvement. PSNR is left out: it is infinite for a perfect output.
 BETTER = {"ssim": 1, "mse": -1}
+#: Of verdicts, one a row: `difference`, in `metric`, is "better" or "worse" by the sign in BETTER,
+#: or "undecided" if its 95% interval contains 0.
 COLUMNS = ["question", "protocol", "metric", "baseline", "at"]
 COLUMNS += ["difference", "lo", "hi", "p", "verdict"]
 ONE_TRAINING = "One training: the intervals leave out what training varies."
+
+
+def words(template: str, **facts) -> str:
+    """The Markdown that a template of the library makes of facts."""
+    loader = jinja2.PackageLoader("fer_lib", ".")
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
+    return environment.get_template(template).render(facts)
 
 
 def p_text(p: float) -> str:
@@ -31,10 +41,8 @@ def answers(
 def rq1(
     scores: pd.DataFrame, method: str, *, over: str = "noisy", metric: str = "ssim"
 ) -> pd.DataFrame:
-    """Is `method` effective? "better" if it scores better than the baseline `over`, "worse" if
-    worse, "undecided" if the 95% interval of the paired difference contains 0. scores: of
-    `evaluation.score`. Returns a table with COLUMNS, one row per protocol and level; `difference`
-    is `metric` of the method minus that of the baseline."""
+    """Is `method` effective? A table with COLUMNS: the method minus the baseline `over`, for each
+    protocol and level. scores: of `evaluation.score`."""
     rows = []
     for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
         pair = (stats.matrix(group, metric, method=name) for name in (method, over))
@@ -43,16 +51,12 @@ def rq1(
 
 
 def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFrame:
-    """Does the level matter? "worse" or "better" is the score of `method` at a level compared with
-    the next lower level, "undecided" if the 95% interval of the paired difference contains 0.
-    Returns a table with COLUMNS, one row per protocol and pair of neighbouring levels; `difference`
-    is `metric` at the higher level minus that at the lower one, the baseline is empty."""
+    """Does the level matter? A table with COLUMNS: `method` at a level minus the same at the next
+    lower one, for each protocol; the baseline is empty."""
     rows = []
     for protocol, group in scores.groupby("protocol", sort=False):
         for low, high in itertools.pairwise(sorted(group["level"].unique())):
-            pair = (
-                stats.matrix(group, metric, method=method, level=level) for level in (high, low)
-            )
+            pair = (stats.matrix(group, metric, method=method, level=at) for at in (high, low))
             rows.append(_row("RQ2", protocol, metric, "", f"{low:g} to {high:g}", *pair))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -78,15 +82,5 @@ def counts(answers: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def summary(answers: pd.DataFrame, name: str) -> str:
     """`counts` in words for what is called `name`, in Markdown, a paragraph a metric."""
-    parts = []
-    for metric in BETTER:
-        noisy, blur, steps = counts(answers, metric).itertuples(index=False)
-        parts.append(
-            f"**By {metric.upper()}, {name} is better than doing nothing in {noisy.better} of "
-            f"{noisy.cases} cases with noise; it is better than one Gaussian blur in {blur.better} "
-            f"and worse in {blur.worse}. Its output gets worse in {steps.worse} of {steps.cases} "
-            f"steps to more noise.** With Holm's correction over the cases it is better than "
-            f"nothing in {noisy.better_holm}, than the blur in {blur.better_holm}, worse than the "
-            f"blur in {blur.worse_holm}, and worse with more noise in {steps.worse_holm}."
-        )
-    return "\n\n".join(parts)
+    found = {metric: counts(answers, metric).itertuples(index=False) for metric in BETTER}
+    return words("verdicts.j2", name=name, counts=found)

@@ -3,17 +3,10 @@
 from fractions import Fraction
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from fer_lib import paper
-
-
-def words(template: str, **facts) -> str:
-    """The Markdown that a template of this folder makes of facts."""
-    loader = jinja2.PackageLoader("fer_lib.audit", ".")
-    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
-    return environment.get_template(template).render(facts)
+from fer_lib.verdicts import words
 
 
 def answer(tables: Path) -> list[str]:
@@ -35,4 +28,4 @@ def answer(tables: Path) -> list[str]:
         "figure_4": paper.FIGURE_4,
         "honest": chain[chain["rung"] == chain["rung"].iloc[-1]],
     }
-    return words("answer.j2", **facts).splitlines()
+    return words("audit/answer.j2", **facts).splitlines()

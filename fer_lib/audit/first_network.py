@@ -8,9 +8,9 @@ import pandas as pd
 from fer_lib import stats
 from fer_lib.audit import plan, procedure
 from fer_lib.audit.ablation import VANISHED, input_share
-from fer_lib.audit.answer import words
 from fer_lib.config import NETWORKS
 from fer_lib.study import Study
+from fer_lib.verdicts import words
 
 LEARNS, MIXED, NOT = "learns", "learns in some trainings", "does not learn"
 
@@ -86,4 +86,4 @@ def answer(table: pd.DataFrame) -> str:
     others = table.iloc[1:].assign(fall=table["input_share"].iloc[0] / table["input_share"])
     facts = {"sigmoid": sigmoid, "without": without, "same": without[without["flat"] > 0]}
     facts |= {"others": others, "vanished": others[others["fall"] >= VANISHED]}
-    return words("first_network.j2", **facts, vanishes=VANISHED, learns=LEARNS)
+    return words("audit/first_network.j2", **facts, vanishes=VANISHED, learns=LEARNS)

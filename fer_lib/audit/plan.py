@@ -50,10 +50,6 @@ class Plan:
     cells: tuple[Arm, ...] = ()
 
     @property
-    def arms(self) -> tuple[Arm, ...]:
-        return (*self.tables, *self.figure_5)
-
-    @property
     def figure_5(self) -> tuple[Arm, ...]:
         return (self.block, self.first, *self.other, *self.cells)
 
@@ -85,9 +81,8 @@ PLANS: dict[str, Plan] = {
 def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
     """The recipes of an arm, on the paper's sample of the data set with the checksum `data`."""
     part = settings.part(data, "paper")
-    changes = {"epochs": arm.epochs, "learning_rate": arm.learning_rate}
-    changes = {name: value for name, value in changes.items() if value}
-    changes |= {"augmented": arm.augmented}
+    names = ("epochs", "learning_rate", "augmented")
+    changes = {name: getattr(arm, name) for name in names if getattr(arm, name) is not None}
     return [
         config.reconstruction(settings, part, arm.network, seed, width=arm.width, **changes)
         for seed in range(settings.seed, settings.seed + arm.trainings)
@@ -96,8 +91,8 @@ def trainings(settings: Config, data: str, arm: Arm) -> list[Recipe]:
 
 def recipes(settings: Config, data: str) -> list[Recipe]:
     """The recipes of this profile's plan, each once, on the data set with the checksum `data`."""
-    asked = (trainings(settings, data, arm) for arm in PLANS[settings.profile].arms)
-    return list({recipe.key: recipe for part in asked for recipe in part}.values())
+    arms = (*PLANS[settings.profile].tables, *PLANS[settings.profile].figure_5)
+    return list({r.key: r for arm in arms for r in trainings(settings, data, arm)}.values())
 
 
 def label(recipe: Recipe, *, seed: bool = True, usual: float | None = None) -> str:

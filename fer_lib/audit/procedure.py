@@ -1,7 +1,5 @@
-"""How the authors' code tests a network, and the same test with each of its slips corrected.
-
-Implemented from chapter 5's description of commit 2eefa1ee in the authors' repository.
-"""
+"""How the authors' code tests a network, and the same test with each of its slips corrected; from
+chapter 5's description of commit 2eefa1ee in the authors' repository."""
 
 import itertools
 import math

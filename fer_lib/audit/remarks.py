@@ -1,8 +1,6 @@
-"""The paper's remarks on its pictures: which follow from the code, and which do not.
-
-"Shown" means as matplotlib shows a float image: values are clipped to [0, 1]. Each verdict is on
-our network's images and, where possible, in the same way on the paper's own figures.
-"""
+"""The paper's remarks on its pictures, and which follow from the code: in our network's images and,
+where possible, in the same way in the paper's own figures. "Shown" means as matplotlib shows a
+float image: values are clipped to [0, 1]."""
 
 from collections.abc import Sequence
 

@@ -3,8 +3,7 @@
 A clamped noisy pixel is y = clamp(x + s n, 0, 1) with n standard normal. Its mean is not x: dark
 pixels come out too bright and bright ones too dark, and its variance falls towards both ends
 (Foi 2009, "Clipped noisy images: heteroskedastic modeling and practical denoising", Signal
-Processing 89, section 3). A denoiser that averages converges to the clamped mean; one look-up
-takes that back, for every method alike.
+Processing 89, section 3). What averages converges to the clamped mean; a look-up takes that back.
 """
 
 import numpy as np

@@ -20,8 +20,7 @@ def quality_and_cost(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
         axis.step(best["milliseconds"], best["ssim"], where="post", color=".7", lw=1)
         axis.plot(rows["milliseconds"], rows["ssim"], "o", ms=4, color=".7")
         for name, label in labels.items():
-            place = rows.loc[name, ["milliseconds", "ssim"]]
-            axis.plot(*place, ls="", **STYLES[name], label=label)
+            axis.plot(*rows.loc[name, ["milliseconds", "ssim"]], ls="", **STYLES[name], label=label)
         axis.set(title=f"factor {level:g}", xscale="log", xlabel="ms an image, one core")
     figure.supylabel("SSIM")
     legend(figure, axes[0])

@@ -1,8 +1,5 @@
-"""Denoisers that need no training: each has one strength, chosen per level on training images.
-
-They are the standard ones of scikit-image, scipy and PyWavelets. All are told the noise level, and
-at level 0 all return the images as they are.
-"""
+"""The standard denoisers of scikit-image, scipy and PyWavelets. They need no training: each has one
+strength, chosen per level on training images. All are told the noise level; 0 is the identity."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,8 +90,7 @@ def _total_variation(image, level, strength):
 
 @_register("wavelet", "wavelets, BayesShrink", (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0))
 def _wavelet(image, level, strength):
-    """BayesShrink (Chang, Yu & Vetterli 2000), the default rule, with soft thresholds; strength:
-    the assumed noise, in noise levels."""
+    """Chang, Yu & Vetterli 2000, with soft thresholds; strength: assumed noise, in noise levels."""
     return skimage.restoration.denoise_wavelet(
         image, sigma=strength * level, wavelet="db2", wavelet_levels=3, rescale_sigma=False
     )

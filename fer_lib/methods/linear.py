@@ -30,11 +30,6 @@ class Components:
     axes: np.ndarray
     variances: np.ndarray
 
-    @property
-    def covariance(self) -> np.ndarray:
-        """(n, n), between pixels."""
-        return (self.axes * self.variances) @ self.axes.T
-
 
 def fit(faces: np.ndarray) -> Components:
     """The components of `faces`, uint8 (N, H, W), and their mirror images; seconds for 35,000."""
@@ -73,7 +68,7 @@ def clamped_wiener(components: Components, level: float) -> Denoiser:
     """The best linear estimate from clamped noise of a known level: C G (G C G + D)^-1, C the
     covariance of clean pixels, G and D from `straighten`. The correction for clipping is in it.
     Level 0 is the identity. A few seconds for 48x48."""
-    covariance = components.covariance
+    covariance = (components.axes * components.variances) @ components.axes.T
     centre, gain, noise = straighten(components.mean, np.diag(covariance), level)
     observed = gain[:, None] * covariance * gain + np.diag(noise)
     matrix = np.linalg.solve(observed, gain[:, None] * covariance).T
@@ -101,9 +96,7 @@ def straighten(mean: np.ndarray, variance: np.ndarray, level: float) -> tuple[np
     """
     if level == 0:
         return mean, np.ones_like(mean), np.zeros_like(mean)
-    nodes, weights = (
-        part.reshape(-1, *[1] * mean.ndim) for part in np.polynomial.hermite_e.hermegauss(21)
-    )
+    nodes, weights = np.reshape(np.polynomial.hermite_e.hermegauss(21), (2, -1, *[1] * mean.ndim))
     x = np.clip(mean + np.sqrt(variance) * nodes, 0, 1)
     y, weights = clipping.mean(x, level), weights / weights.sum()
     x_mean, y_mean = (weights * x).sum(0), (weights * y).sum(0)

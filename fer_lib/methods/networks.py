@@ -1,8 +1,6 @@
-"""Denoising networks beside the paper's: gray images (N, 1, H, W) in [0, 1] -> the same shape.
-
-`Compact` is ours. The others are DnCNN, as deepinv defines it, and the two networks of the paper's
-related work, rebuilt small from their descriptions. How each learns is said in `plans.NETWORKS`.
-"""
+"""Denoising networks beside the paper's: gray images (N, 1, H, W) in [0, 1] -> the same shape. Ours
+is `Compact`; the others are DnCNN, as deepinv defines it, and the two of the paper's related work,
+rebuilt small from their descriptions. How each learns is said in `plans.NETWORKS`."""
 
 import functools
 from dataclasses import replace
@@ -107,11 +105,8 @@ class Xie(nn.Module):
 
     def join(self, patches: torch.Tensor, size) -> torch.Tensor:
         """The mean of all patches over each pixel: (N, places, pixels) -> (N, 1, H, W)."""
-        folded = [
-            F.fold(p.transpose(1, 2), size, self.side, stride=self.step)
-            for p in (patches, torch.ones_like(patches))
-        ]
-        return folded[0] / folded[1]
+        fold, columns = nn.Fold(size, self.side, stride=self.step), patches.transpose(1, 2)
+        return fold(columns) / fold(torch.ones_like(columns))
 
 
 def dncnn() -> nn.Module:

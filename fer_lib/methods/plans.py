@@ -1,8 +1,5 @@
 """What chapters 6 to 8 compare: each trained network in one record, and the plan of each profile.
-
-No torch in here, so that a run is planned in a fraction of a second. What a network consists of
-stands in `networks`, how it learns in `supervision`.
-"""
+No torch, so that planning is quick: `networks` has the layers, `supervision` how they learn."""
 
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +8,6 @@ from fer_lib.config import Config, Recipe, TrainConfig, one_of
 #: Of what this wing computes: raised when a table of chapters 6 to 8 changes by its code.
 VERSION = 3
 
-SUPERVISIONS = ("clean", "noise2noise", "neighbor2neighbor")
 LOSSES = ("ssim", "mse")
 
 
@@ -30,7 +26,7 @@ class RestorerConfig:
     loss: str = "ssim"
 
     def __post_init__(self):
-        one_of("supervision", self.supervision, SUPERVISIONS)
+        one_of("supervision", self.supervision, ("clean", "noise2noise", "neighbor2neighbor"))
         one_of("loss", self.loss, LOSSES if self.supervision == "clean" else ("mse",))
 
 

@@ -1,8 +1,6 @@
-"""What a denoiser learns from: noisy and clean faces, two noisy ones, or one noisy one alone.
-
-All see the same noise: on the gray 48x48 image in [0, 1], Gaussian, of a level drawn for each image
-from 0 to `HIGHEST`, clamped: the protocol *camera noise* with the level unknown.
-"""
+"""What a denoiser learns from: noisy and clean faces, two noisy ones, or one noisy one alone. The
+noise is *camera noise*, Gaussian and clamped, on the gray 48x48 image in [0, 1], of an unknown
+level: for each image it is drawn from 0 to `HIGHEST`."""
 
 import functools
 from dataclasses import dataclass

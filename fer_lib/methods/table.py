@@ -1,8 +1,6 @@
-"""Every method beside the paper's autoencoder as an `evaluation.Method`, with what is said of it.
-
-All work on gray images in [0, 1], the protocol *camera noise*. Those made for one noise level are
-made when it is first asked for; told that there is no noise, they return the image as it is.
-"""
+"""Every method beside the paper's autoencoder as an `evaluation.Method`, and what is said of it; on
+gray images in [0, 1], the protocol *camera noise*. Those made for one noise level are made when it
+is first asked for; told that there is no noise, they return the image as it is."""
 
 import functools
 from collections.abc import Callable, Sequence

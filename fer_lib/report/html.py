@@ -57,12 +57,11 @@ def _restore_figures(book, folder: Path) -> None:
                     temporary.write_bytes(png)
 
 
-def index(page: Path, *, title: str, nav: list[tuple], article: dict, banner: str) -> None:
-    """Write the front page: the article that `article.facts` describes. nav: as of `render`, with a
-    sentence; without its page, a chapter is named and has no link."""
+def index(page: Path, *, nav: list[tuple], **resources) -> None:
+    """Write the front page: the `article` that `article.facts` describes. title, banner: as of
+    `render`; nav: with a sentence each. Without its page, a chapter is named and has no link."""
     there = [(label, href) for label, href, _ in nav if (page.parent / href).exists()]
-    parts = {"title": title, "banner": banner, "nav": there, "chapters": nav, "article": article}
-    _write(new_notebook(), page, **parts)
+    _write(new_notebook(), page, nav=there, chapters=nav, **resources)
 
 
 def answer(notebook: Path) -> str:

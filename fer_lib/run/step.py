@@ -1,8 +1,6 @@
-"""One step of a run: a process of its own, `python -m fer_lib.run.step MODULE RUN NAME`.
-
-MODULE is `train`, `execute` or `pages`: its `make` makes what NAME names. Meanwhile
-work/RUN/progress/NAME says how far it is. What stops it is told in one line, "error: ...".
-"""
+"""One step of a run: a process of its own, `python -m fer_lib.run.step MODULE RUN NAME`. MODULE is
+`train`, `execute` or `pages`: its `make` makes what NAME names. Meanwhile work/RUN/progress/NAME
+says how far it is. What stops it is told in one line, "error: ..."."""
 
 import importlib
 import os
