@@ -139,13 +139,10 @@ def paper_sample(
 def split(faces: Faces, train: int | None, test: int | None, seed: int) -> pd.DataFrame:
     """The random split of this study's first trainings (version 0 in `config.Part`). It keeps
     people and exact copies on one side. Of the faces drawn for testing, those with another twin
-    among all others are "left out", since methods may have learnt from it.
-
-    Shuffled groups fill the test set first; images of the last one that do not fit are left out.
-    Returns a frame of the chosen images (index: position in `faces.images`) with `id`, `side`
-    ("train", "test" or "left out") and `group`. None takes every image, one fifth of them for
-    testing. Raises UserError if there are too few.
-    """
+    among all others are "left out", since methods may have learnt from it. Shuffled groups fill the
+    test set first. Returns a frame of the chosen images (index: position in `faces.images`) with
+    `id`, `side` ("train", "test" or "left out") and `group`. None takes every image, one fifth of
+    them for testing. Raises UserError if there are too few."""
     frame = _draw(faces, np.arange(len(faces.rows)), faces.twins[:0], train, test, seed)
     belongs, tested = groups(faces), frame["side"] == "test"
     near = has_twin(faces.twins, ~np.isin(belongs, frame.loc[tested, "group"]))

@@ -48,9 +48,8 @@ def speckle(image: np.ndarray, level: float, stream: np.random.Generator) -> np.
 def correlated(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:
     """Gaussian noise of standard deviation `level` in grains: white noise, blurred by a pixel and
     made as strong again. Level 0 is the identity."""
-    white = stream.standard_normal(image.shape, dtype=np.float32)
-    left = 1 / (2 * np.pi**0.5)  # of its standard deviation
-    return image + level / left * ndimage.gaussian_filter(white, (0, 1, 1), mode="wrap")
+    white = stream.standard_normal(image.shape, dtype=np.float32) * (2 * np.pi**0.5)
+    return image + level * ndimage.gaussian_filter(white, (0, 1, 1), mode="wrap")
 
 
 def poisson_gaussian(image: np.ndarray, level: float, stream: np.random.Generator) -> np.ndarray:

@@ -48,8 +48,7 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> Estimate:
     over the sources of chance, trainings and images, with Student's t for the number of each
     (Banerjee 1960, Sankhya 22, 357-358). From two trainings on, the interval covers the true
     difference in at least 95% of cases, whatever each source contributes. With one training it
-    leaves out the variation between trainings. With one image its ends and p are nan, and with a
-    score that is infinite.
+    leaves out the variation between trainings. One image, or an infinite score, gives nan for them.
     """
     ours, theirs = np.atleast_2d(ours, theirs)
     images = ours.mean(axis=0) - theirs.mean(axis=0)

@@ -138,10 +138,8 @@ def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 class Adam:
-    """Adam at its usual settings (Kingma & Ba, ICLR 2015), in one operation for all weights.
-
-    The one of torch.optim would first load PyTorch's compiler: 2.3 s, longer than a short training.
-    """
+    """Adam at its usual settings (Kingma & Ba, ICLR 2015), in one operation for all weights. That
+    of torch.optim would first load PyTorch's compiler: 2.3 s, longer than a short training."""
 
     def __init__(self, parameters):
         self.parameters = list(parameters)

@@ -36,10 +36,9 @@ def races(references: dict[str, Reference]) -> list[Race]:
 
 def lead(scores: pd.DataFrame, races: Sequence[Race], metric: str = "ssim") -> pd.DataFrame:
     """How far the leader of each race is ahead of each of its rivals, at each level above 0:
-    leader, among, level, method, the paired difference in `metric` (above 0: ahead) with its
-    interval, and p after Holm's correction over all rows of the race. scores: of
-    `evaluation.score`. The leader counts as it is; of a rival the better version, which can only
-    make the lead smaller."""
+    leader, among, level, method, the paired difference in `metric` (above 0: ahead), its interval,
+    and p after Holm's correction over all rows of the race. scores: of `evaluation.score`. The
+    leader counts as it is; of a rival the better version, which can only make the lead smaller."""
     tables, sign = [], evaluation.MEASURES[metric]
     for leader, among, rivals in races:
         rows = []

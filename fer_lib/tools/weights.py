@@ -1,8 +1,6 @@
-"""Networks in files: one safetensors file each, nothing pickled, replaced atomically.
-
-A training lives in the work folder under its recipe's key. Published weights (docs/publish.py) lie
-beside a report, known by the key inside, not by the name of the file.
-"""
+"""Networks in files: one safetensors file each, nothing pickled, replaced atomically. A training
+lives in the work folder under its recipe's key. Published weights (docs/publish.py) lie beside a
+report, known by the key inside, not by the name of the file."""
 
 import contextlib
 import hashlib
