@@ -50,7 +50,7 @@ def test_the_committed_tables_follow_from_their_scores_and_a_changed_one_does_no
     assert whole.agree == whole.all > 1000
     change(
         copy / "tables" / "autoencoder.csv",
-        r"(the paper's noise,cae,0,.*?,0\.15,800,)0\.\d+",
+        r"(the paper's noise,cae,0,.*?,0\.15,\d+,)0\.\d+",
         "0.9",
     )
     change(copy / "tables" / "verdicts.csv", r"(,)better", "worse")
