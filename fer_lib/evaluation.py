@@ -184,4 +184,6 @@ def gain_by_group(
         gain = stats.difference(ours, theirs)
         ends = (gain.lo, gain.hi) if ours.shape[1] >= FEW else (np.nan, np.nan)
         rows.append((name, level, ours.shape[1], gain.mean, *ends))
-    return pd.DataFrame(rows, columns=["emotion", "level", "n", "gain", "gain_lo", "gain_hi"])
+    numbers = ["level", "gain", "gain_lo", "gain_hi"]  # also where there is no group
+    columns = ["emotion", "level", "n", *numbers[1:]]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))

@@ -1,5 +1,4 @@
 """Denoisers that are one matrix, learnt from clean faces in closed form.
-
 A linear autoencoder with k numbers in its code is at best the projection on the first k principal
 axes (Baldi & Hornik 1989, Neural Networks 2): at noise s its error is about error(0) + s^2 k / n
 for n pixels. Knowing s, the Wiener filter shrinks every axis by its own share of signal instead of

@@ -150,10 +150,10 @@ class Renderer(IPythonRenderer):
 
 
 def _merge_heads(rows: list) -> None:
-    """Make one row of pandas' two, of which one names the columns and the other the index."""
+    """Make one row of pandas' two: the columns, and below them the names of the index."""
     if len(rows) == 2 and not any(cell.has_attr("colspan") for row in rows for cell in row("th")):
         for above, below in zip(*(row("th") for row in rows), strict=True):
-            above.string = above.get_text() or below.get_text()
+            above.string = below.get_text() or above.get_text()
         rows[1].decompose()
 
 

@@ -1,5 +1,4 @@
 """The loops behind `metrics.ssim`, which numba compiles when they are first called, in seconds.
-
 torch would write every sum and product to memory. With s = x + y and d = x - y, 2xy is
 (s^2 - d^2) / 2 and x^2 + y^2 is (s^2 + d^2) / 2: both factors of SSIM are quotients of such terms,
 exactly 1 where d is 0. The compiler needs `contract` (a product and a sum are one instruction) and

@@ -205,6 +205,13 @@ def test_two_heads_of_a_table_become_one_where_both_fit():
     assert len(heads) == 3
 
 
+def test_the_names_of_an_index_stay_where_the_columns_have_a_name_too():
+    rows = pd.DataFrame([("fear", 12, 0.15, 0.1), ("fear", 12, 0.3, 0.2)], columns=[*"abcd"])
+    table = html._tables(rows.pivot(index=["a", "b"], columns="c", values="d").to_html())
+    (head,) = BeautifulSoup(table, "html.parser").select("thead tr")
+    assert [cell.get_text() for cell in head(["td", "th"])] == ["a", "b", "0.15", "0.3"]
+
+
 def test_table_marks_columns_of_numbers(soup):
     marked = [cell.get_text() for cell in soup.select(".table .number")]
     assert marked == ["psnr", "26.80", "-1.5 [-2.0, -1.0]", "< 1e-6"]
