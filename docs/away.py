@@ -6,8 +6,8 @@
 
 The pack has the library, the paper's sample as decoded faces, and the small packages that it needs.
 The machine needs Python 3.11 or newer with PyTorch and NumPy, and for scores pandas, SciPy, numba
-and Pillow. After so many minutes it stops, and goes on when it is called again. Then fer-away/out has
-tables of losses, gradients and scores, and with --weights the networks, in half precision.
+and Pillow. After so many minutes it stops, and goes on when it is called again. Then fer-away/out
+has tables of losses, gradients and scores, and with --weights the networks, in half precision.
 """
 
 import argparse
