@@ -11,9 +11,7 @@ from fer_lib.tools import fast_ssim
 
 K1, K2 = 0.01, 0.03  # constants of SSIM (Wang et al. 2004), as in scikit-image
 CHUNK = 4  # images that one thread scores at a time: limits the memory
-#: Of GMSD (Xue et al. 2014): its constant for the range 1, and Prewitt's two filters.
-GMSD_C = 0.0026
-PREWITT = torch.tensor([[[[1.0, 0, -1]] * 3], [[[1.0] * 3, [0.0] * 3, [-1.0] * 3]]]).double() / 3
+GMSD_C = 0.0026  # constant of GMSD (Xue et al. 2014), for the range 1
 _BELL = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
 #: Windows of SSIM: weights along one side, and a factor on variances and covariances. `uniform` is
 #: scikit-image's default (49/48: sample variances of 49 pixels); `gaussian` is Wang et al.'s.
@@ -37,21 +35,27 @@ def gmsd(images: torch.Tensor, reference: torch.Tensor, data_range: float) -> to
     """Gradient magnitude similarity deviation (Xue et al. 2014, IEEE TIP 23, 684-695) of each of
     two (N, C, H, W) -> (N,) float64, the mean over channels; 0 for equal images, the more the
     worse. It is taken at full size: Xue et al. halve their pictures, which are not as small."""
+    scores = []
+    for pair in zip(images.split(CHUNK), reference.split(CHUNK), strict=True):  # five times as fast
+        a, b = (_gradients(part.double() / data_range) for part in pair)
+        similarity = (2 * a * b + GMSD_C) / (a**2 + b**2 + GMSD_C)
+        scores.append(similarity.std(dim=(2, 3), correction=0).mean(dim=1))
+    return torch.cat(scores)
 
-    def gradients(x: torch.Tensor) -> torch.Tensor:
-        padded = F.pad(x.double() / data_range, (1, 1, 1, 1), mode="replicate")
-        return F.conv2d(padded.flatten(0, 1).unsqueeze(1), PREWITT).square().sum(dim=1).sqrt()
 
-    a, b = gradients(images), gradients(reference)
-    deviations = ((2 * a * b + GMSD_C) / (a**2 + b**2 + GMSD_C)).std(dim=(1, 2), correction=0)
-    return deviations.view(len(images), -1).mean(dim=1)
+def _gradients(images: torch.Tensor) -> torch.Tensor:
+    """The length of Prewitt's gradient at each pixel, of the same shape."""
+    x = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    rows = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
+    columns = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
+    across, down = rows[..., :-2] - rows[..., 2:], columns[..., :-2, :] - columns[..., 2:, :]
+    return (across.square() + down.square()).sqrt() / 3
 
 
 def ssim(
     images: torch.Tensor, reference: torch.Tensor, data_range: float, window: str = "uniform"
 ) -> torch.Tensor:
     """Structural similarity (Wang et al. 2004) of each image: two (N, C, H, W) -> (N,) float64.
-
     The mean over all windows inside the image, and over channels, of
     (2 m_x m_y + c1) (2 cov_xy + c2) / ((m_x^2 + m_y^2 + c1) (var_x + var_y + c2)), with
     c1 = (K1 data_range)^2 and c2 = (K2 data_range)^2. It is 1 for equal images, and can be negative

@@ -62,7 +62,6 @@ def correct(images: torch.Tensor, level: float) -> torch.Tensor:
 
 def estimate_level(noisy: torch.Tensor) -> torch.Tensor:
     """The noise level of each clamped noisy image, from the image alone: (N, 1, H, W) -> (N,).
-
     Immerkaer's filter for details leaves the noise and little else. For a level s, the mean around
     each pixel tells the clean value, and so how strong the clamped noise is there. The estimate is
     the s for which this agrees with the details of the median block. Fine detail of the picture

@@ -87,7 +87,6 @@ def _affine(mean: np.ndarray, matrix: np.ndarray, centre: np.ndarray) -> Denoise
 
 def straighten(mean: np.ndarray, variance: np.ndarray, level: float) -> tuple[np.ndarray, ...]:
     """Clamped noise as a straight line with noise around it: y = centre + gain (x - mean) + e.
-
     mean, variance: of clean pixels, any shape; they are taken as normal, cut off at 0 and 1.
     Returns centre, gain and the variance of e, which is uncorrelated with x: the statistical
     linearisation (Booton 1954) of the moments in `clipping`, averaged by Gauss-Hermite quadrature.

@@ -201,7 +201,6 @@ def denoiser(mixture: Mixture, level: float) -> Denoiser:
 def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level: float):
     """What a place does at one level: a function of observations o (N, d), each a patch and its
     context, to the patches' posterior means (N, p).
-
     z = o whiten - offset, (d,) for each class and there of variance 1; the log likelihood is
     constant - |z|^2 / 2, the estimate means + z restore. here: its pixels; noise: all variances.
     """

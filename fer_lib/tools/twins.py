@@ -11,7 +11,6 @@ BLOCK = 6  # pixels: 8x8 blocks in a face of 48x48
 
 def pairs(images: np.ndarray, *, rows: int = 1000) -> np.ndarray:
     """All pairs of twins in `images` (N, 48, 48) uint8: positions (m, 2) int32, sorted.
-
     Products of small vectors (`_sketch`), `rows` images at a time, give an upper bound of each
     correlation in float32. The few pairs near or above LIMIT are then compared in whole numbers,
     so all processors find the same pairs. FER+ has 638 million pairs, which take seven seconds.
