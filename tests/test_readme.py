@@ -96,5 +96,7 @@ def test_the_papers_levels_are_scored_on_every_test_image(path):
     table = pd.read_csv(path.parent / "tables" / "noise_evaluation.csv")
     settings = json.loads(path.read_text())["config"]
     rows = table[(table["noise"] == "gaussian") & table["level"].isin(settings["levels"])]
-    assert set(rows["n"]) == {settings["test_images"]}
+    split = pd.read_csv(path.parent / "tables" / "split.csv")
+    assert set(rows["n"]) == {(split["side"] == "test").sum()}
+    assert (split["side"] != "train").sum() == settings["test_images"]
     assert not table.duplicated(evaluation.ROW).any()

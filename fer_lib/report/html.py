@@ -96,7 +96,7 @@ def _webp(png: str) -> str:
     picture = picture.quantize(128, dither=Image.Dither.NONE).convert("RGB")
     for options in ({"lossless": True, "quality": 75}, {"quality": 80}):
         file = io.BytesIO()
-        picture.save(file, "WEBP", method=4, **options)
+        picture.save(file, "WEBP", method=6, **options)
         saved.append(file.getvalue())
     return base64.b64encode(min(saved, key=len)).decode()
 

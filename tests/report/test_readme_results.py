@@ -29,9 +29,9 @@ def test_the_three_answers_come_first_each_with_verdict_and_evidence(write):
     effective, matters, table_one = bullets(readme.markdown(write()))[:3]
     assert effective == (
         "- **Are autoencoders effective? Partly.** By SSIM, the paper's network is better than"
-        " doing nothing in all 9 cases with noise. But it is better than one Gaussian blur in none,"
+        " doing nothing in all 9 cases with noise, but better than one Gaussian blur in none,"
         " and worse in 3 of 9 (with Holm's correction, in 3 of 9). As the authors' code runs it"
-        " (one training), it beats the blur in 1 of 9; with an output layer that fits, in none."
+        " (one training), it beats the blur in 1 of 9; with a fitting output layer, in none."
         " SSIM at noise 0.3 (*camera noise*): untouched 0.20, the network 0.50, the blur 0.60;"
         " difference -0.100 [-0.200, -0.050]. PSNR: 10.0, 19.5, 21.0 dB."
     )
