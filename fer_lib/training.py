@@ -150,12 +150,13 @@ class Adam:
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """One step down the gradients of the parameters."""
-        first, second, steps = self.state.values()
+        gradients = [parameter.grad for parameter in self.parameters]
+        rows = zip(self.parameters, gradients, *self.state.values(), strict=True)
+        learning = [row for row in rows if row[1] is not None]  # others stay as they are
+        parameters, *state, steps = map(list, zip(*learning, strict=True))
         torch._foreach_add_(steps, 1)
         how = {"lr": rate, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
-        gradients = [parameter.grad for parameter in self.parameters]
-        state = (gradients, first, second, [], steps)
-        torch._fused_adam_(self.parameters, *state, **how, amsgrad=False, maximize=False)
+        torch._fused_adam_(parameters, *state, [], steps, **how, amsgrad=False, maximize=False)
 
 
 class _Run:

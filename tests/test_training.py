@@ -288,6 +288,22 @@ def test_our_adam_is_pytorchs_to_the_bit(rates):
         assert torch.equal(mine, other)
 
 
+def test_a_weight_without_a_gradient_stays_as_it_is():
+    ours, theirs = (nn.Linear(3, 2) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    adam, reference = (
+        make(net.parameters()) for make, net in ((training.Adam, ours), (torch.optim.Adam, theirs))
+    )
+    for steps in range(3):
+        for net in (ours, theirs):
+            net.weight.grad = torch.full((2, 3), 0.5 + steps)
+            net.bias.grad = torch.ones(2) if steps == 1 else None
+        adam.step(1e-3)
+        reference.step()
+    torch.testing.assert_close(ours.weight, theirs.weight, rtol=0, atol=1e-7)
+    torch.testing.assert_close(ours.bias, theirs.bias, rtol=0, atol=1e-7)
+
+
 def test_a_small_training_does_not_load_pytorchs_compiler(work):
     """It takes two seconds, and so does every network that is loaded."""
     code = """

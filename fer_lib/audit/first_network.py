@@ -41,7 +41,6 @@ def records(trained: Sequence[tuple], name: str = "history") -> pd.DataFrame:
 def summarise(history: pd.DataFrame, limits: dict, gradients: pd.DataFrame) -> pd.DataFrame:
     """One row per label: the parts of its blocks, its loss after the last `epoch`, and whether it
     learns: all its trainings are then below the best constant image.
-
     loss, lo, hi: mean over `trainings` with Student's 95% interval. starts: the epoch in which each
     training gets below the best constant image, or "never". flat: how many trainings are
     `like_figure_5`. input_share: see `input_share`. history, gradients: of `records`.
