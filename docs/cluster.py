@@ -17,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fer_lib import autoencoder, config
 from fer_lib.config import REPORTS, ROOT, ModelConfig, Recipe
 from fer_lib.methods import cost, networks
+from fer_lib.recognition.plan import RecogniserConfig
+from fer_lib.recognition.recogniser import Recogniser
 from fer_lib.run.chapters import WINGS
 from fer_lib.tools import files
 
@@ -33,7 +35,11 @@ def operations(model) -> int:
     """Floating-point operations of one image's forward pass, 2 for each multiply-accumulate."""
     if isinstance(model, ModelConfig):
         return 2 * sum(layer["macs"] for layer in autoencoder.describe(model))
-    network = networks.build(model.architecture, 0).eval()
+    network = (
+        Recogniser(model)
+        if isinstance(model, RecogniserConfig)
+        else networks.build(model.architecture, 0)
+    ).eval()
     with torch.inference_mode():
         return cost.flops(network, torch.zeros(1, 1, 48, 48))
 

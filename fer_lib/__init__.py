@@ -1,5 +1,5 @@
 """What is behind the notebooks (docs/architecture.md). Dependencies point one way:
-run -> report -> audit, methods -> the modules here -> readers, tools."""
+run -> report -> recognition -> audit, methods -> the modules here -> readers, tools."""
 
 import os
 import sys

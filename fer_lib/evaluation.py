@@ -84,13 +84,13 @@ def score(
                     row = {"protocol": name, "method": method, "seed": training, "noise": noise}
                     row |= {"level": level, "corrected": correct is not None, "id": ids}
                     images = output if correct is None else correct(output, level)
-                    tables.append(pd.DataFrame(row | _scores(images, clean, protocol)))
+                    tables.append(pd.DataFrame(row | measure(images, clean, protocol)))
                 bar.advance(f"{name}, factor {level:g}, {method}")
     return pd.concat(tables, ignore_index=True)
 
 
-def _scores(output: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> dict:
-    """The scores of all images, computed in batches to limit the memory."""
+def measure(output: torch.Tensor, clean: torch.Tensor, protocol: Protocol) -> dict:
+    """All scores of each image, as `score` has them, computed in batches to limit the memory."""
     span, parts = protocol.data_range, []
     for images, part in zip(output.split(BATCH), clean.split(BATCH), strict=True):
         reference = protocol.reference(part)

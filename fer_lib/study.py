@@ -72,30 +72,39 @@ class Study:
     def images(self, part: Part) -> np.ndarray:
         """The faces, uint8 (n, 48, 48), that a training of `part` learns from. Raises UserError for
         an unknown part or one of another data set."""
+        return self.examples(part)[0]
+
+    def examples(self, part: Part) -> tuple[np.ndarray, pd.DataFrame]:
+        """`images`, and their rows."""
         if part.data != self.faces.checksum:
             raise config.UserError(f"part {part.name!r} is of other faces: open those faces' study")
-        images = self._images(part)
-        if part.count is None:
-            return images
-        return images[np.linspace(0, len(images), part.count, endpoint=False).astype(int)]
+        places = self._places(part)
+        if part.count is not None:
+            places = places[np.linspace(0, len(places), part.count, endpoint=False).astype(int)]
+        return self._at(places)
 
-    def _images(self, part: Part) -> np.ndarray:
+    def _places(self, part: Part) -> np.ndarray:
+        name = part.name.removeprefix("labelled ")
+        if name in ("learning", "validation", "test") and part.version == config.SPLIT_VERSION:
+            chosen = data.parts(self.faces)["part"] == name
+            if name != part.name:
+                chosen &= self.faces.rows["emotion"] != ""
+            return np.flatnonzero(chosen)
         if (part.name, part.version) == ("paper", config.SPLIT_VERSION):
-            return self.paper("train", part)[0]
-        if (part.name, part.version) == ("learning", config.SPLIT_VERSION):
-            return self.faces.images[data.parts(self.faces)["part"] == "learning"]
+            sample = data.paper_sample(self.faces, part.seed, train=part.train, test=part.test)
+            return sample.index[sample["side"] == "train"]
         if part.version == 0:  # drawn, not read from split.csv: no training waits for chapter 1
             split = data.split(self.faces, part.train, part.test, part.seed)
             if part.name == "sample":
-                return self._at(split.index[split["side"] == "train"])[0]
+                return split.index[split["side"] == "train"]
             if part.name == "untested":
                 groups, tested = data.groups(self.faces), split.index[split["side"] != "train"]
-                return self.faces.images[~np.isin(groups, groups[tested])]
+                return np.flatnonzero(~np.isin(groups, groups[tested]))
         raise config.UserError(f"unknown part {part.name!r} of version {part.version}")
 
-    def paper(self, side: str, part: Part | None = None) -> tuple[np.ndarray, pd.DataFrame]:
+    def paper(self, side: str) -> tuple[np.ndarray, pd.DataFrame]:
         """The images (n, 48, 48) and rows of the "train" or "test" side of the paper's sample."""
-        part = part or self.part("paper")
+        part = self.part("paper")
         sample = data.paper_sample(self.faces, part.seed, train=part.train, test=part.test)
         return self._at(sample.index[sample["side"] == side])
 

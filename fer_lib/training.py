@@ -24,9 +24,10 @@ class Task(Protocol):
     def build(self, seed: int) -> nn.Module:
         """The network before training; the same seed gives the same weights."""
 
-    def batch(self, faces: torch.Tensor, generator: torch.Generator):
-        """One training batch, float32, made from clean faces, uint8 (N, 48, 48). All random draws
-        come from the CPU `generator`, so that every device sees the same batches."""
+    def batch(self, faces: torch.Tensor, generator: torch.Generator, *labels: torch.Tensor):
+        """One training batch, float32, made from clean faces, uint8 (N, 48, 48), and, for a task
+        that learns it, what is known of each of them. All random draws come from the CPU
+        `generator`, so that every device sees the same batches."""
 
     def loss(self, network: nn.Module, batch, progress: float) -> torch.Tensor:
         """The mean loss of a batch; `progress`, in [0, 1), is the fraction of training done."""
@@ -66,25 +67,28 @@ class Trained:
     key: str
 
 
-def fit(task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = None) -> Trained:
+def fit(
+    task: Task, faces: np.ndarray, recipe: Recipe, start: Trained | None = None, *labels: np.ndarray
+) -> Trained:
     """Train `task` on clean `faces`, uint8 (N, 48, 48), or load the training if it is finished in
     the work folder or published with a report.
 
-    start: the finished training of `recipe.start`, for a warm start. An interrupted training goes
-    on after its last complete epoch. Raises UserError if the checkpoint is damaged or of other
-    faces, and ValueError if `start` is another training.
+    start: the finished training of `recipe.start`, for a warm start. labels: float32 (N, ...), what
+    the task learns of each face beside its pixels. An interrupted training goes on after its last
+    complete epoch. Raises UserError if the checkpoint is damaged or of other faces, and ValueError
+    if `start` is another training.
     """
     if path := weights.index().get(recipe.key):
         return load(task, path)
     path = weights.checkpoint(recipe.key)
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.parent / "lock"):
-        run, whole = _Run(task, recipe, weights.digest(faces), start), False
+        run, whole = _Run(task, recipe, weights.digest(faces, *labels), start), False
         if found := weights.newest(recipe.key):
             *state, whole = found
             run.restore(*state)
         with device.threads(recipe.training.threads):
-            _epochs(run, torch.tensor(faces), whole)
+            _epochs(run, [torch.tensor(known) for known in (faces, *labels)], whole)
     return Trained(run.model.eval(), run.history, run.gradients, recipe.key)
 
 
@@ -98,22 +102,25 @@ def load(task: Task, path: Path) -> Trained:
     return Trained(model, facts["history"], facts["gradients"], facts["key"])
 
 
-def _epochs(run: "_Run", faces: torch.Tensor, whole: bool) -> None:
-    """Train the remaining epochs of `run`; keep two checkpoints, the first if it is `whole`. The
-    first `gradient_epochs` record each layer's gradient norm. Raises UserError for a NaN loss."""
+def _epochs(run: "_Run", examples: list[torch.Tensor], whole: bool) -> None:
+    """Train the remaining epochs of `run` on faces and their labels; keep two checkpoints, the
+    first if it is `whole`. The first `gradient_epochs` record each layer's gradient norm. Raises
+    UserError for a NaN loss."""
     settings, done, path = run.settings, len(run.history), weights.checkpoint(run.recipe.key)
     if done == settings.epochs:
         return
-    step, faces = run.step_function(), faces.to(run.device)
-    images = min(len(faces), settings.epoch_images or len(faces))
+    step, examples = run.step_function(), [known.to(run.device) for known in examples]
+    count = len(examples[0])
+    images = min(count, settings.epoch_images or count)
     steps = settings.epochs * -(-images // settings.batch_size)
     before = done * steps // settings.epochs
     with progress.Progress(f"training {run.recipe.key}", steps, before) as bar:
         for epoch in range(done + 1, settings.epochs + 1):
             start, total, norms = time.monotonic(), 0.0, []
-            order = torch.randperm(len(faces), generator=run.generator)[:images]
+            order = torch.randperm(count, generator=run.generator)[:images]
             for number, chosen in enumerate(order.split(settings.batch_size), 1):
-                loss = step(faces[chosen.to(run.device)], bar.done / bar.total).item()
+                chosen = chosen.to(run.device)
+                loss = step([known[chosen] for known in examples], bar.done / bar.total).item()
                 if not math.isfinite(loss):
                     where = f"{run.recipe.key}: the loss of batch {number}, epoch {epoch}, is"
                     raise UserError(f"{where} {loss}: take a lower learning rate or float32")
@@ -176,15 +183,16 @@ class _Run:
         self.history, self.gradients = [], []
 
     def step_function(self):
-        """A function (faces, progress) -> loss that takes one optimiser step."""
+        """A function (faces and labels, progress) -> loss that takes one optimiser step."""
         compiles = self.settings.compile and device.can_compile(self.device)
         forward = torch.compile(self.model) if compiles else self.model
         dtype = device.autocast_dtype(self.settings.precision, self.device)
         autocast = {"dtype": dtype, "enabled": dtype is not torch.float32}
 
-        def step(faces: torch.Tensor, progress: float) -> torch.Tensor:
+        def step(examples: list[torch.Tensor], progress: float) -> torch.Tensor:
             self.model.zero_grad()
-            batch = self.task.batch(faces, self.generator)
+            faces, *labels = examples
+            batch = self.task.batch(faces, self.generator, *labels)
             with torch.autocast(self.device.type, **autocast):
                 loss = self.task.loss(forward, batch, progress)
             loss.backward()

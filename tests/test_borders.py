@@ -1,6 +1,7 @@
 """The library's floors: who may import whom, how large it may be, and what loads without PyTorch.
 
-run -> report, audit, methods, core -> readers, tools. Read docs/architecture.md for the reasons.
+run -> report, recognition -> audit, methods -> core -> readers, tools. Read
+docs/architecture.md for the reasons.
 """
 
 import ast
@@ -23,13 +24,21 @@ MAY_IMPORT = {
     "core": CORE,
     "audit": CORE,
     "methods": CORE,
-    "report": CORE | {"audit", "methods"},
-    "run": CORE | {"audit", "methods", "report"},
+    "recognition": CORE | {"audit", "methods"},
+    "report": CORE | {"audit", "methods", "recognition"},
+    "run": CORE | {"audit", "methods", "recognition", "report"},
 }
 #: The front door: one function for images of one's own.
 DENOISE = CORE | {"methods"}
 #: The command line answers at once, and Snakemake reads these for every training.
-TORCH_FREE = ("config", "methods.plans", "audit.plan", "run.chapters", "run.cli")
+TORCH_FREE = (
+    "config",
+    "methods.plans",
+    "audit.plan",
+    "recognition.plan",
+    "run.chapters",
+    "run.cli",
+)
 
 
 def floor(module: str) -> str:
@@ -87,7 +96,7 @@ def test_the_core_can_be_read_in_an_hour():
 
 
 def test_the_library_stays_small():
-    assert lines(FILES) <= 6300
+    assert lines(FILES) <= 7000
 
 
 def test_settings_and_command_line_load_no_pytorch():

@@ -8,12 +8,13 @@ from PIL import Image
 
 from docs import publish as publishing
 from fer_lib import config, denoise, evaluation, pipeline, training
-from fer_lib.audit import plan
 from fer_lib.config import ROOT, Recipe, UserError
 from fer_lib.methods import lessons, plans, table
 from fer_lib.methods.plans import Schedule
 from fer_lib.noise import PROTOCOLS
 from fer_lib.readers import orl
+from fer_lib.recognition.recogniser import Recognition
+from fer_lib.run.chapters import WINGS
 from fer_lib.tools import weights
 
 PUBLISHED = sorted((ROOT / "reports").glob("*/networks/*.safetensors"))
@@ -260,13 +261,13 @@ def asked(path) -> Recipe:
     """The recipe of a published file, out of the plans of the profile that it was trained for."""
     facts, settings = weights.header(path), config.load("cpu")
     data = facts["recipe"]["part"]["data"]
-    recipes = [r for wing in (config, plan, plans) for r in wing.recipes(settings, data)]
+    recipes = [r for wing in WINGS.values() for r in wing.recipes(settings, data)]
     return {stage.key: stage for r in recipes for stage in r.stages}[facts["key"]]
 
 
 def task_of(recipe: Recipe) -> training.Task:
-    if recipe.task == "reconstruction":
-        return training.Reconstruction(recipe.model, recipe.training.augmented)
+    if recipe.task == "recognition":
+        return Recognition(recipe.model)
     return lessons.task(recipe)
 
 

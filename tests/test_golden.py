@@ -18,10 +18,12 @@ import pytest
 import torch
 
 from fer_lib import config, data, training
-from fer_lib.audit import plan as audit_plan
 from fer_lib.config import Recipe
-from fer_lib.methods import lessons, plans
+from fer_lib.methods import lessons
 from fer_lib.readers import sources
+from fer_lib.readers.ferplus import EMOTIONS
+from fer_lib.recognition.recogniser import Recognition
+from fer_lib.run.chapters import WINGS
 from fer_lib.tools import weights
 
 GOLDEN = Path(__file__).with_suffix("").with_name("golden.json")
@@ -35,7 +37,7 @@ WIDTH = 1 / 16
 def recipes() -> dict[str, Recipe]:
     """One recipe of every kind that the study trains, by a name for people."""
     settings = config.load("cpu")
-    plans_of_all = (config.recipes, audit_plan.recipes, plans.recipes)
+    plans_of_all = (wing.recipes for wing in WINGS.values())
     kinds = {}
     for recipe in (recipe for plan in plans_of_all for recipe in plan(settings, "")):
         model = recipe.model
@@ -75,12 +77,13 @@ def orl(work: Path) -> np.ndarray:
 def measure(recipe: Recipe, faces: np.ndarray) -> dict:
     """What the training does: its losses, each layer's gradient in the first epoch, and how far
     and in which direction the first step moves the weights."""
-    paper = recipe.task == "reconstruction"
-    reconstruction = training.Reconstruction(recipe.model, recipe.training.augmented)
-    task = reconstruction if paper else lessons.task(recipe)
-    trained = training.fit(task, faces, recipe)
+    task, labels = lessons.task(recipe), ()
+    if recipe.task == "recognition":  # ORL has no votes
+        labels = (np.eye(len(EMOTIONS), dtype=np.float32)[np.arange(len(faces)) % len(EMOTIONS)],)
+        task = Recognition(recipe.model)
+    trained = training.fit(task, faces, recipe, None, *labels)
     one = replace(recipe.training, epochs=1, batch_size=len(faces))
-    stepped = training.fit(task, faces, replace(recipe, training=one))
+    stepped = training.fit(task, faces, replace(recipe, training=one), None, *labels)
     before = [p.detach().flatten() for p in task.build(recipe.seed).parameters()]
     after = [p.detach().flatten() for p in stepped.model.parameters()]
     start = torch.cat(before).double()

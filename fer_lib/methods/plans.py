@@ -3,7 +3,7 @@ No torch, so that planning is quick: `networks` has the layers, `supervision` ho
 
 from dataclasses import dataclass, field, replace
 
-from fer_lib.config import Config, Recipe, TrainConfig, one_of
+from fer_lib.config import Config, Part, Recipe, TrainConfig, one_of
 
 #: Of what this wing computes: raised when a table of chapters 6 to 8 changes by its code.
 VERSION = 3
@@ -180,13 +180,21 @@ PLANS = {
 }
 
 
-def recipe(schedule: Schedule, settings: Config, data: str, training: int = 0) -> Recipe:
+def recipe(
+    schedule: Schedule,
+    settings: Config,
+    data: str,
+    training: int = 0,
+    *,
+    part: Part | None = None,
+) -> Recipe:
     """The recipe of one training, on the data set with the checksum `data`; `training` counts those
     of one network, each from another seed. The paper's network learns from the paper's sample by
-    the paper's training; all others from faces that are not tested, by one training."""
+    the paper's training; all others from `part` (default: faces that are not tested) by another."""
     network, plan = NETWORKS[schedule.network], PLANS[settings.profile]
     paper = network.model is None
-    part = "sample" if paper else "untested"
+    name = "sample" if paper else "untested"
+    part = part or settings.part(data, name, version=0, count=schedule.faces)
     before, seed = None, settings.seed + training
     for epochs in schedule.stages:
         before = Recipe(
@@ -195,7 +203,7 @@ def recipe(schedule: Schedule, settings: Config, data: str, training: int = 0) -
             network=schedule.network,
             model=network.model or settings.model("cae"),
             training=replace(settings.training if paper else plan.training, epochs=epochs),
-            part=settings.part(data, part, version=0, count=schedule.faces),
+            part=part,
             seed=seed,
             start=before,
         )

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from fer_lib import evaluation, pipeline
+from fer_lib.config import Part
 from fer_lib.evaluation import Method
 from fer_lib.methods import clipping, filters, lessons, linear, mixture, plans
 from fer_lib.methods.networks import restore
@@ -93,9 +94,9 @@ def blurred(study: Study) -> dict[str, Reference]:
     return {"blur": Reference(label="one Gaussian blur", learns="nothing", methods=(method,))}
 
 
-def from_clean(study: Study) -> dict[str, Reference]:
-    """The methods that learn from clean faces alone: from all that are not tested."""
-    faces = study.images(study.part("untested", version=0))
+def from_clean(study: Study, part: Part | None = None) -> dict[str, Reference]:
+    """The methods that learn from clean faces alone: from `part`, else all that are not tested."""
+    faces = study.images(part or study.part("untested", version=0))
     plan, references = plans.PLANS[study.settings.profile], {}
     components = linear.fit(faces)
     prior = mixture.learnt(faces, components, plan.mixture)

@@ -11,7 +11,8 @@ class Reader:
 
     mark: the file in its top folder by which it is recognised. holds: what is in that file.
     files: patterns of all files that are read, seen from there. package: instead of all this, the
-    Python package inside which the set comes.
+    Python package inside which the set comes. votes: whether its rows have those of people on the
+    emotion, which recognisers learn from (`ferplus.VOTES`).
 
     The module `fer_lib.readers.NAME` has `read(root) -> images, rows`. root: the top folder, also
     inside a zip (`archive.Tree`); None for a package. images: uint8 (N, 48, 48). rows: a frame with
@@ -24,6 +25,7 @@ class Reader:
     holds: str = ""
     files: tuple[str, ...] = ()
     package: str = ""
+    votes: bool = False
 
 
 READERS = {
@@ -32,6 +34,7 @@ READERS = {
         mark="fer2013new.csv",
         holds="the votes of FER+",
         files=("*2013*", "*icml*", "*/*2013*", "*/*icml*", "FER2013*/*", "*/FER2013*/*"),
+        votes=True,
     ),
 }
 #: The set that is read where none is given.

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fer_lib import report
 from fer_lib.config import REPORTS, ROOT, SPLIT_VERSION, WORK, Config, ModelConfig
+from fer_lib.run import chapters
 from fer_lib.run.chapters import CHAPTERS, WINGS, Chapter
 from fer_lib.tools import files, weights
 
@@ -30,7 +31,7 @@ def prepare(run: str, settings: Config, data: dict[str, str]) -> dict[str, str]:
     keep their dates. data: name and checksum of the data set. Returns a title for people of every
     step of the workflow. Raises UserError for a damaged file of weights."""
     folder, titles = WORK / run, {"report": "the pages"}
-    recipes = {name: wing.recipes(settings, data["checksum"]) for name, wing in WINGS.items()}
+    recipes = chapters.recipes(settings, data)
     stages = {stage.key: stage for wing in recipes.values() for r in wing for stage in r.stages}
     published, unmade = weights.index(), set()
     for key, recipe in stages.items():
@@ -77,6 +78,11 @@ def _write(path: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, default=asdict)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write_text(path, text)
+
+
+def facts(run: str) -> dict[str, str]:
+    """Name and checksum of the data set of a run."""
+    return read(WORK / run / "asked" / "report.json")["data"]
 
 
 def parameters(run: str) -> dict:

@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib import config
-from fer_lib.audit import plan
-from fer_lib.config import NOTEBOOKS, one_of
-from fer_lib.methods import plans
+from fer_lib.audit import plan as audit
+from fer_lib.config import NOTEBOOKS, Config, Recipe, one_of
+from fer_lib.methods import plans as methods
+from fer_lib.readers import READERS
+from fer_lib.recognition import plan as recognition
 
 #: The plan of each part: VERSION, recipes and, but for the core, PLANS (settings by profile).
-WINGS = {"core": config, "audit": plan, "methods": plans}
+WINGS = {"core": config, "audit": audit, "methods": methods, "recognition": recognition}
+
+
+def recipes(settings: Config, data: dict[str, str]) -> dict[str, list[Recipe]]:
+    """What a run trains for each of WINGS; data: name and checksum of the data set. Without votes
+    there is nothing to learn recognition from."""
+    found = {name: wing.recipes(settings, data["checksum"]) for name, wing in WINGS.items()}
+    return found if READERS[data["name"]].votes else found | {"recognition": []}
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,13 @@ CHAPTERS = (
         reads=("split", "models", "autoencoder", "references"),
         writes=("tuning_noise_types", "noise_types", "noise_evaluation"),
         trainings=("core", "methods"),
+    ),
+    Chapter(
+        "09_expression_recognition",
+        "Recognition",
+        "Do expressions survive noise, and does denoising help to recognise them?",
+        writes=("recognition", "recognition_gains", "recognition_emotions", "recognition_ranks"),
+        trainings=("audit", "recognition"),
     ),
 )
 

@@ -1,7 +1,7 @@
 """Execute a notebook headless, whole or not at all."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -11,6 +11,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from fer_lib.config import WORK, UserError
+from fer_lib.readers import READERS
 from fer_lib.run import asked, chapters, provenance, step
 from fer_lib.tools import files
 
@@ -23,21 +24,34 @@ def make(run: str, number: str) -> None:
             chapter.source,
             WORK / run / f"{chapter.name}.ipynb",
             asked.parameters(run),
+            without=() if READERS[asked.facts(run)["name"]].votes else ("votes",),
             note=lambda: provenance.note() | {"state": asked.state(run, chapter)},
         )
     asked.mark(run, chapter)
 
 
-def execute(source: Path, target: Path, parameters: dict, *, note: Callable[[], dict]) -> None:
-    """Write the executed copy of `source` to `target`, with a note that is taken at the end. Raises
-    UserError for a cell that fails; what ran is then kept beside it as NAME.failed.ipynb."""
+def execute(
+    source: Path,
+    target: Path,
+    parameters: dict,
+    *,
+    without: Sequence[str] = (),
+    note: Callable[[], dict],
+) -> None:
+    """Write the executed copy of `source` to `target`, with a note that is taken at the end. Cells
+    with a tag in `without` are left out. Raises UserError for a cell that fails; what ran is then
+    kept beside it as NAME.failed.ipynb."""
     failed = target.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     os.environ.pop("JUPYTER_PATH", None)  # what is called python3 there would be taken for ours
+    notebook = nbformat.read(source, as_version=4)
+    hidden = set(without)
+    notebook.cells = [c for c in notebook.cells if hidden.isdisjoint(c.metadata.get("tags", ()))]
     with files.replacing(target) as temporary:
         try:
             papermill.execute_notebook(
-                *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, temporary)),
+                notebook,
+                str(temporary).replace("{", "{{").replace("}", "}}"),
                 parameters=parameters,
                 kernel_name="python3",
                 progress_bar=False,

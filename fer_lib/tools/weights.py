@@ -144,6 +144,6 @@ def nested(prefix: str, tensors: dict) -> dict:
     return {k[start:]: v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
 
 
-def digest(array) -> str:
-    """SHA-256 of the values of a numpy array."""
-    return hashlib.sha256(array.tobytes()).hexdigest()
+def digest(*arrays) -> str:
+    """SHA-256 of the values of numpy arrays, one after the other."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

@@ -83,17 +83,33 @@ def test_a_failing_notebook_leaves_no_result_but_what_ran_before_it(source):
     assert source.parent.name not in text
 
 
+@pytest.mark.parametrize("data", ["orl", "ferplus"])
 @pytest.mark.parametrize("made", [False, True])
 def test_a_chapter_is_executed_with_the_runs_settings_unless_it_would_come_out_the_same(
-    monkeypatch, tmp_path, made
+    monkeypatch, tmp_path, made, data
 ):
     calls, marks, parameters = [], [], {"profile": "smoke", "seed": 4, "seeds": 1}
     monkeypatch.setattr(execute, "WORK", tmp_path)
-    monkeypatch.setattr(execute, "execute", lambda *words, note: calls.append(words))
+    monkeypatch.setattr(
+        execute, "execute", lambda *words, note, **more: calls.append((words, more))
+    )
+    monkeypatch.setattr(asked, "facts", lambda run: {"name": data})
     monkeypatch.setattr(asked, "parameters", lambda run: parameters)
     monkeypatch.setattr(asked, "is_made", lambda run, chapter: made)
     monkeypatch.setattr(asked, "mark", lambda run, chapter: marks.append(chapter.number))
     execute.make("orl-smoke", "02")
     source, target = chapters.find("02").source, tmp_path / "orl-smoke" / "02_training.ipynb"
-    assert calls == ([] if made else [(source, target, parameters)])
+    more = {"without": ("votes",) if data == "orl" else ()}
+    assert calls == ([] if made else [((source, target, parameters), more)])
     assert marks == ["02"]
+
+
+@pytest.mark.slow
+def test_cells_that_the_data_cannot_serve_are_left_out(source, tmp_path):
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells[-1].metadata["tags"] = ["votes"]
+    nbformat.write(notebook, source)
+    target = tmp_path / "tiny.ipynb"
+    execute.execute(source, target, {"number": -1}, without=("votes",), note=dict)
+    assert "not positive" not in target.read_text()
+    assert "# Tiny" in target.read_text()

@@ -1,0 +1,70 @@
+"""The findings of chapter 9: facts from its tables. `answer.j2` puts them into words."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fer_lib import stats
+from fer_lib.verdicts import words
+
+#: An emotion with fewer test faces says nothing.
+FEW = 50
+#: What is asked of denoisers: name, the recogniser that gets restored faces, and the one that gets
+#: noisy ones.
+QUESTIONS = (
+    ("helps", "clean", "clean"),
+    ("helps a network that learnt from noise", "noisy", "noisy"),
+    ("better than to learn from noise", "clean", "noisy"),
+)
+MISSING = (
+    "**These faces have no votes on their emotion.** This chapter needs those of FER+: "
+    "run `./run_all.sh` with `--data ferplus.zip`."
+)
+
+
+def answer(tables: Path) -> list[str]:
+    """The findings, in Markdown, from tables of chapter 9 in the folder."""
+    names = ("recognition", "recognition_gains", "recognition_ranks", "recognition_emotions")
+    scores, gains, ranks, emotions = (pd.read_csv(tables / f"{name}.csv") for name in names)
+    means = scores.groupby(["classifier", "method", "level"])["accuracy"].mean()
+    noisy, robust = (means[name, "noisy"].drop(0.0) for name in ("clean", "noisy"))
+    best = means["clean"].drop("noisy").drop(0.0, level="level").groupby("level").max()
+    order = ranks.groupby("measure")["tau"].mean().sort_values(ascending=False)
+    helps, both, route = (counts(gains, question) for question, *_ in QUESTIONS)
+    facts = {
+        "clean": means["clean", "noisy", 0.0],
+        "levels": [f"{level:g}" for level in noisy.index],
+        "noisy": noisy,
+        "best": best,
+        "robust": robust,
+        "strongest": f"{noisy.index.max():g}",
+        "helps": helps,
+        "own": {name: counts(rows, QUESTIONS[0][0]) for name, rows in gains.groupby("method")},
+        "both": both,
+        "route": route,
+        "first": {"measure": order.index[0], "tau": order.iloc[0]},
+        "last": {"measure": order.index[-1], "tau": order.iloc[-1]},
+        "lost": most_lost(emotions),
+        "few": FEW,
+        "trainings": scores["seed"].nunique(),
+    }
+    return words("recognition/answer.j2", **facts).splitlines()
+
+
+def counts(gains: pd.DataFrame, question: str) -> dict[str, int]:
+    """Of the rows of a question: cases, and how many are clearly better and worse."""
+    rows = gains[gains["question"] == question]
+    firm = rows[rows["p_holm"] < 1 - stats.LEVEL]["difference"]
+    return {"cases": len(rows), "better": int((firm > 0).sum()), "worse": int((firm < 0).sum())}
+
+
+def most_lost(emotions: pd.DataFrame) -> dict:
+    """Of the recogniser that learnt from clean faces, the emotion of which the strongest noise
+    leaves the smallest share: emotion, and its recall before and after; empty if all are FEW."""
+    rows = emotions.query("classifier == 'clean' and method == 'noisy' and n >= @FEW")
+    if rows.empty:
+        return {}
+    recall = rows.pivot_table("mean", "emotion", "level")
+    before, after = recall[recall.columns.min()], recall[recall.columns.max()]
+    emotion = (after / before).idxmin()
+    return {"emotion": emotion, "before": before[emotion], "after": after[emotion]}
