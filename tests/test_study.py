@@ -182,7 +182,7 @@ def test_fewer_faces_of_a_part_are_evenly_spaced(study, count):
     assert np.array_equal(fewer, whole[positions])
 
 
-@pytest.mark.parametrize(("name", "version"), [("test", NOW), ("learning", 0), ("paper", 99)])
+@pytest.mark.parametrize(("name", "version"), [("trial", NOW), ("learning", 0), ("paper", 99)])
 def test_a_part_that_no_rule_makes_is_refused(study, name, version):
     with pytest.raises(UserError, match=f"'{name}' of version {version}"):
         study.images(study.part(name, version=version))

@@ -29,7 +29,6 @@ def answer(tables: Path) -> list[str]:
     means = scores.groupby(["classifier", "method", "level"])["accuracy"].mean()
     noisy, robust = (means[name, "noisy"].drop(0.0) for name in ("clean", "noisy"))
     best = means["clean"].drop("noisy").drop(0.0, level="level").groupby("level").max()
-    order = ranks.groupby("measure")["tau"].mean().sort_values(ascending=False)
     helps, both, route = (counts(gains, question) for question, *_ in QUESTIONS)
     facts = {
         "clean": means["clean", "noisy", 0.0],
@@ -42,8 +41,7 @@ def answer(tables: Path) -> list[str]:
         "own": {name: counts(rows, QUESTIONS[0][0]) for name, rows in gains.groupby("method")},
         "both": both,
         "route": route,
-        "first": {"measure": order.index[0], "tau": order.iloc[0]},
-        "last": {"measure": order.index[-1], "tau": order.iloc[-1]},
+        "measures": ranks.groupby("measure", sort=False)["tau"].mean(),
         "lost": most_lost(emotions),
         "few": FEW,
         "trainings": scores["seed"].nunique(),

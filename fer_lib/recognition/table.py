@@ -164,14 +164,14 @@ def gains(answers: pd.DataFrame, against: Sequence[tuple[str, str, str]]) -> pd.
     """`compare` at each level above 0: question, classifier, method, level, the difference, lo, hi,
     p_mcnemar, and p after Holm's correction over the rows of a question. against: of each question
     its name, the classifier that gets restored images, and the one that gets the noisy ones."""
-    levels, methods = (answers[name].unique() for name in ("level", "method"))
+    methods = answers["method"].unique()
     columns = ["question", "classifier", "method", "level", *ends("difference")]
     tables = []
     for question, restored, noisy in against:
         rows = [
             (question, restored, method, level)
             + compare(answers, (restored, method, level), (noisy, "noisy", level))
-            for level in levels[levels > 0]
+            for level in _noisy(answers)
             for method in methods[methods != "noisy"]
         ]
         made = pd.DataFrame(rows, columns=[*columns, "p_holm", "p_mcnemar"])
@@ -184,7 +184,7 @@ def disagreement(answers: pd.DataFrame, scores: pd.DataFrame, classifier: str) -
     are: level, whom each prefers (`ssim`, `accuracy`), and by how much (`ssim_gap`,
     `accuracy_gap`)."""
     mine, found = answers[answers["classifier"] == classifier], []
-    for level in scores["level"].unique()[scores["level"].unique() > 0]:
+    for level in _noisy(scores):
         alike, right = (
             {name: stats.matrix(rows, metric, method=name, level=level) for name in names}
             for rows, metric in ((scores.assign(seed=0), "ssim"), (mine, "correct"))
@@ -193,10 +193,16 @@ def disagreement(answers: pd.DataFrame, scores: pd.DataFrame, classifier: str) -
         for one, other in itertools.permutations(alike, 2):
             ssim = stats.difference(alike[one], alike[other])
             named = stats.difference(right[other], right[one])
-            row = {"level": level, "ssim": one, "accuracy": other}
-            row |= {"ssim_gap": ssim.mean, "accuracy_gap": named.mean}
-            found.append((min(ssim.lo > 0, named.lo > 0), min(ssim.mean > 0, 1) * named.lo, row))
-    return max(found, key=lambda one: one[:2])[2]
+            if ssim.lo > 0:
+                pair = {"level": level, "ssim": one, "accuracy": other}
+                gaps = {"ssim_gap": ssim.mean, "accuracy_gap": named.mean}
+                found.append((named.lo, pair | gaps))
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _noisy(table: pd.DataFrame) -> np.ndarray:
+    levels = table["level"].unique()
+    return levels[levels > 0]
 
 
 def wide(
@@ -215,7 +221,7 @@ def ranks(answers: pd.DataFrame, scores: pd.DataFrame, classifier: str, seed: in
     tau over the methods, and its 95% interval over images, drawn again RESAMPLES times."""
     rows, random = [], np.random.default_rng(seed)
     mine = answers[answers["classifier"] == classifier]
-    for level in scores["level"].unique()[scores["level"].unique() > 0]:
+    for level in _noisy(scores):
         kept = scores[scores["level"] == level]
         names, count = kept["method"].unique(), kept["id"].nunique()
         where = [{"method": name, "level": level} for name in names]

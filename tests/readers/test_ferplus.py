@@ -547,5 +547,19 @@ def test_real_votes_and_pixels_belong_together_row_by_row(real_faces, tmp_path):
     pd.testing.assert_frame_equal(faces.rows, real_faces.rows[:count])
 
 
+def test_the_majority_rule_gives_its_makers_counts_from_their_files(real_faces):
+    """The study's own votes are those of `fer2013new.csv`, which gives others (chapter 9)."""
+    root, found = zipfile.Path(REAL) if REAL.is_file() else REAL, []
+    for folder in ferplus.FOLDERS:
+        with (root / folder / "label.csv").open("rb") as file:
+            lines = csv.reader(io.TextIOWrapper(file, "utf-8"))
+            votes = np.array([[int(float(vote)) for vote in line[2:]] for line in lines])
+        found.append(sum(map(bool, ferplus.majority(votes))))
+    assert found == [25045, 3191, 3137]
+    rows = real_faces.rows[real_faces.rows["emotion"] != ""]
+    counts = rows["usage"].value_counts()
+    assert counts[[*ferplus.FOLDERS.values()]].tolist() == [25057, 3199, 3152]
+
+
 def _id(name: str) -> int | None:
     return int(name[3:10]) if name else None
