@@ -1,2 +1,2 @@
 #: Of the pages: raised when the same results are shown otherwise. Templates count by content.
-VERSION = 3
+VERSION = 4

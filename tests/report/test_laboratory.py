@@ -18,6 +18,9 @@ from fer_lib import autoencoder, config, data, denoise, evaluation, metrics, pip
 from fer_lib.methods import lessons, networks
 from fer_lib.noise import PROTOCOLS
 from fer_lib.readers import ferplus
+from fer_lib.recognition import recogniser
+from fer_lib.recognition.plan import RecogniserConfig
+from fer_lib.recognition.recogniser import Recogniser
 from fer_lib.report import laboratory
 from fer_lib.tools import weights
 from tests.report.browser import Browser, needs_chromium
@@ -37,7 +40,7 @@ def node(folder, code: str, **given):
         "const floats = list => list.map(one => Float32Array.from(one));\n"
         f"const run = ({{{', '.join(given)}}}) => {{ {code} }};\n"
         "const plain = (_, v) => ArrayBuffer.isView(v) ? [...v] : v;\n"
-        "console.log(JSON.stringify(run(data), plain));\n"
+        "Promise.resolve(run(data)).then(x => console.log(JSON.stringify(x, plain)));\n"
     )
     command = [NODE, str(folder / "main.js"), str(folder / "data.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -106,6 +109,37 @@ def test_the_papers_network_in_floats_is_that_of_camera_noise(noisy, tmp_path, w
     given = {"record": laboratory.record(model, floats=True), "noisy": flat(noisy)}
     result = node(tmp_path, FORWARD, plain=False, name="autoencoder", **given)
     np.testing.assert_allclose(result, wanted, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def named(noisy) -> torch.nn.Module:
+    """A recogniser, not trained, whose batch norms have seen pictures."""
+    model = recogniser.Recognition(RecogniserConfig()).build(1)
+    with torch.no_grad():
+        for _ in range(30):
+            model(noisy)
+        model[-1].weight *= 20
+    return model.eval()
+
+
+@needs_node
+def test_the_recogniser_in_floats_is_that_of_chapter_9(noisy, named, tmp_path):
+    given = {"record": laboratory.record(named, floats=True), "noisy": flat(noisy)}
+    wanted = recogniser.probabilities(named, noisy).numpy()
+    assert wanted.std(axis=0).max() > 0.01
+    result = node(tmp_path, FORWARD, plain=False, name="recognise", **given)
+    np.testing.assert_allclose(result, wanted, atol=1e-5)
+    assert node(tmp_path, "return L.EMOTIONS;") == list(ferplus.EMOTIONS)
+
+
+@needs_node
+def test_what_is_compressed_is_what_it_was(noisy, named, tmp_path):
+    """In node as in a browser: 6-bit numbers, inflated, then the network."""
+    record = laboratory.record(named, steps=31)
+    code = "return L.unpack({x: record}).then(nets => noisy.map(x => L.recognise(nets.x, x)));"
+    result = node(tmp_path, code, record=record, noisy=flat(noisy[:4]))
+    wanted = recogniser.probabilities(named, noisy[:4]).numpy()
+    np.testing.assert_allclose(result, wanted, atol=0.05)
 
 
 @needs_node
@@ -196,6 +230,8 @@ def test_a_readers_picture_becomes_the_mean_gray_of_its_squares(tmp_path):
 def write(folder, monkeypatch, pictures, cae, compact, ids=range(24), name="orl"):
     """The page of a made study, and what of it is in HTML."""
     monkeypatch.setattr(lessons, "train", lambda study, recipe: SimpleNamespace(model=compact))
+    small = Recogniser(RecogniserConfig()).eval()
+    monkeypatch.setattr(recogniser, "train", lambda study, recipe: SimpleNamespace(model=small))
     study = SimpleNamespace(
         settings=config.load("cpu"),
         faces=SimpleNamespace(name=name, checksum="5afe"),
@@ -264,9 +300,10 @@ def test_a_network_too_large_for_a_page_is_left_out(tmp_path, monkeypatch, pictu
 
 
 READY = "document.querySelector('.lab')?.dataset.state === 'ready'"
-COST = """(networks => noisy.map((x, i) => [["compact", denoise], ["cae", autoencoder]].map(
-  ([name, run]) => ssim(run(networks[name], Float32Array.from(x)), Float32Array.from(clean[i])))
-))(unpack(records.networks))"""
+COST = """unpack(records.networks).then(networks => noisy.map((x, i) =>
+  [["compact", denoise], ["cae", autoencoder]].map(
+    ([name, run]) => ssim(run(networks[name], Float32Array.from(x)), Float32Array.from(clean[i])))
+))"""
 
 
 @pytest.mark.slow

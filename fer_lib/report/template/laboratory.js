@@ -1,5 +1,5 @@
 "use strict";
-// What the laboratory computes: noise, filters, SSIM and two networks, on gray pictures of SIDE x SIDE
+// What the laboratory computes: noise, filters, SSIM and networks, on gray pictures of SIDE x SIDE
 // values in [0, 1]. Nothing here touches the page, so that the same text runs in a worker and in node.
 const SIDE = 48, PIXELS = SIDE * SIDE;
 
@@ -193,14 +193,16 @@ function bytes(text) {
 }
 
 /** A network from what fer_lib/report/laboratory.py writes: {layers: [name, transposed, stride, out, in, side],
-    weights, numbers, floats}. weights: of each layer [out][in][side][side], 8-bit whole numbers or,
-    for tests, floats; numbers: of each layer the scales of its output channels, then their biases. */
+    weights, numbers, floats}. weights: of each layer [out][in][side][side], 8-bit whole numbers, whose
+    `buffer` comes from `unpack`, or, for tests, floats; numbers: of each layer the scales of its output
+    channels, then their biases. */
 class Network {
   constructor(record, plain) {
     this.heap = new Heap(plain);
-    const raw = bytes(record.weights).buffer, numbers = new Float32Array(bytes(record.numbers).buffer);
+    const raw = record.buffer || bytes(record.weights).buffer, numbers = new Float32Array(bytes(record.numbers).buffer);
     const weights = record.floats ? new Float32Array(raw) : new Int8Array(raw);
     this.layers = {};
+    this.names = record.layers.map(([name]) => name);
     let place = 0, number = 0;
     for (const [name, transposed, stride, out, inputs, side] of record.layers) {
       const taps = side * side, grows = transposed && stride > 1, inner = grows ? inputs : inputs * taps;
@@ -274,6 +276,16 @@ class Network {
     return y;
   }
 
+  /** The mean of each 2 x 2 values. */
+  halve(x) {
+    const half = x.side / 2, y = this.tensor(x.channels, half), v = this.heap.values;
+    for (let c = 0; c < x.channels; c++) for (let i = 0; i < half * half; i++) {
+      const corner = x.at + c * x.pitch + 2 * Math.floor(i / half) * x.side + 2 * (i % half);
+      v[y.at + c * y.pitch + i] = (v[corner] + v[corner + 1] + v[corner + x.side] + v[corner + x.side + 1]) / 4;
+    }
+    return y;
+  }
+
   /** Transposed convolution that doubles the side: each input value spreads over a window. */
   grow({at, out, inner, rows, side}, x) {
     const size = 2 * x.side, edge = side === 3 ? 1 : 0, y = this.tensor(out, size), before = this.heap.top;
@@ -294,13 +306,15 @@ class Network {
   }
 }
 
+/** Where pixel unshuffling finds value i of channel c. */
+const fold = (c, i) => (2 * Math.floor(i / (SIDE / 2)) + (c >> 1)) * SIDE + 2 * (i % (SIDE / 2)) + (c & 1);
+
 /** `Compact` of fer_lib/methods/networks.py, cut to [0, 1]. */
 function compact(network, picture) {
   const half = SIDE / 2;
   network.heap.top = network.start;
   const block = (name, x) => network.apply(`${name}.conv2`, network.apply(`${name}.conv1`, x, {then: "relu"}), {plus: x});
   const blocks = (name, x) => block(`${name}.1`, block(`${name}.0`, x));
-  const fold = (c, i) => (2 * Math.floor(i / half) + (c >> 1)) * SIDE + 2 * (i % half) + (c & 1);
   const large = blocks("down1", network.apply("head", network.enter(4, half, (c, i) => picture[fold(c, i)])));
   const middle = blocks("down2", network.apply("shrink1", large));
   const small = blocks("bottom", network.apply("shrink2", middle));
@@ -318,6 +332,28 @@ const flip = picture => picture.map((_, i) => picture[i - i % SIDE + SIDE - 1 - 
 function denoise(network, picture) {
   const one = compact(network, picture), other = flip(compact(network, flip(picture)));
   return one.map((value, i) => (value + other[i]) / 2);
+}
+
+const EMOTIONS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
+
+/** `Recogniser` of fer_lib/recognition/recogniser.py: the probability of each of EMOTIONS. */
+function recognise(network, picture) {
+  const half = SIDE / 2, names = network.names, relu = {then: "relu"};
+  network.heap.top = network.start;
+  let x = network.apply(names[0], network.enter(4, half, (c, i) => picture[fold(c, i)]), relu);
+  const blocks = new Set(names.filter(name => name.includes("conv")).map(name => name.split(".")[0]));
+  for (const block of blocks) {
+    const conv = `${block}.conv1.0`, project = `${block}.skip.1.0`, inside = network.apply(conv, x, relu);
+    if (network.layers[conv].stride === 2) x = network.halve(x);
+    if (network.layers[project]) x = network.apply(project, x);
+    x = network.apply(`${block}.conv2.0`, inside, {plus: x, ...relu});
+  }
+  const v = network.heap.values, n = x.side * x.side, means = [];
+  for (let c = 0, at = x.at; c < x.channels; c++, at += x.pitch) means.push(v.subarray(at, at + n).reduce((a, b) => a + b) / n);
+  const y = network.apply(names[names.length - 1], network.enter(x.channels, 1, c => means[c]));
+  const scores = EMOTIONS.map((_, c) => network.heap.values[y.at + c * y.pitch]);
+  const powers = scores.map(score => Math.exp(score - Math.max(...scores))), total = powers.reduce((a, b) => a + b);
+  return powers.map(power => power / total);
 }
 
 /** The picture at twice its side, as PyTorch's bilinear resize makes it. */
@@ -376,25 +412,39 @@ const RUN = {
   cae: (networks, noisy) => ({output: autoencoder(networks.cae, noisy)}),
 };
 
-/** {clean, noise, level, seed} -> for each method {method, output, ssim, milliseconds, strength}. */
+/** {clean, noise, level, seed} -> for the clean picture and each method {method, output, ssim, milliseconds,
+    strength, named}; named: what the recogniser gives each of EMOTIONS, where there is one. */
 function* results(networks, {clean, noise, level, seed}) {
-  const noisy = corrupt(clean, noise, level, seed);
+  const noisy = corrupt(clean, noise, level, seed), named = x => networks.recogniser && recognise(networks.recogniser, x);
+  yield {method: "clean", output: clean, ssim: 1, named: named(clean)};
   for (const method of Object.keys(RUN)) {
     if (["compact", "cae"].includes(method) && !networks[method]) continue; // too large for a page
     const start = performance.now(), result = RUN[method](networks, noisy, clean);
-    yield {method, milliseconds: performance.now() - start, ...result, ssim: ssim(result.output, clean)};
+    const milliseconds = performance.now() - start;
+    yield {method, milliseconds, ...result, ssim: ssim(result.output, clean), named: named(result.output)};
   }
 }
 
-const unpack = records => Object.fromEntries(Object.entries(records).map(([name, record]) => [name, new Network(record)]));
+async function unpack(records) {
+  const networks = {};
+  for (const [name, record] of Object.entries(records)) {
+    const whole = new Blob([bytes(record.weights)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    networks[name] = new Network({...record, buffer: await new Response(whole).arrayBuffer()});
+  }
+  return networks;
+}
 
 if (typeof module !== "undefined") // in node, for the tests
-  module.exports = {SIDE, NOISES, SIGMAS, SIZES, corrupt, blur, median, best, ssim, Network, compact, denoise, autoencoder, enlarge, shrink, results, unpack, generator};
+  module.exports = {SIDE, NOISES, SIGMAS, SIZES, corrupt, blur, median, best, ssim, Network, compact, denoise, autoencoder, recognise, EMOTIONS, enlarge, shrink, results, unpack, generator};
 if (typeof importScripts === "function") { // in a worker: the first message has the networks
   let networks;
-  onmessage = ({data}) => {
-    if (data.records) networks = unpack(data.records);
-    else for (const result of results(networks, data)) postMessage(result);
-    postMessage("done");
+  onmessage = async ({data}) => {
+    try {
+      if (data.records) networks = await unpack(data.records);
+      else for (const result of results(networks, data)) postMessage(result);
+      postMessage("done");
+    } catch (error) {
+      setTimeout(() => { throw error; }); // a promise's failure would not reach the page
+    }
   };
 }

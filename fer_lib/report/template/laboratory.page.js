@@ -50,17 +50,23 @@ function ask() {
   busy = true;
   shown = {};
   const clean = pictures[one(".faces :checked").value];
-  show({method: "clean", output: clean, ssim: 1});
   send({clean, noise: noise(), level: +slider.value, seed});
 }
 
-function show({method, output, ssim, milliseconds, strength}) {
+function show({method, output, ssim, milliseconds, strength, named}) {
   const figure = one(`[data-method="${method}"]`), canvas = one("canvas", figure);
   draw(canvas, output);
   one("b", figure).textContent = ssim.toFixed(method === "clean" ? 0 : 2);
   canvas.setAttribute("aria-label", `${one("figcaption span", figure).textContent}, SSIM ${ssim.toFixed(2)}`);
   figure.style.setProperty("--ssim", `${Math.max(0, 100 * ssim)}%`);
   if (strength) one("small", figure).textContent = `at its best: ${method === "blur" ? strength : `${strength}×${strength}`} pixel${strength === 1 ? "" : "s"}`;
+  if (named) one("ul", figure).replaceChildren(...named.map((chance, i) => {
+    const line = document.createElement("li"), percent = `${Math.round(100 * chance)}%`;
+    line.append(EMOTIONS[i], Object.assign(document.createElement("span"), {textContent: percent}));
+    line.style.setProperty("--chance", `${100 * chance}%`);
+    line.classList.toggle("most", chance === Math.max(...named));
+    return line;
+  }));
   shown[method] = {ssim, milliseconds};
 }
 
@@ -85,8 +91,14 @@ const take = result => result === "done" ? finish() : show(result);
 let send;
 
 /** Where there is no worker, the page computes itself, and breathes between two methods. */
-function alone() {
-  const networks = unpack(records.networks);
+async function alone() {
+  let networks;
+  try {
+    networks = await unpack(records.networks);
+  } catch {
+    told.textContent = "This browser cannot unpack the networks: take one from 2023 or later.";
+    return;
+  }
   send = request => {
     const steps = results(networks, request);
     const next = () => {
