@@ -85,9 +85,10 @@ def test_committed_reports_say_where_they_come_from(path):
     assert not re.search(r"/(home|root|work|Users|tmp)/", path.read_text())
 
 
-@pytest.mark.parametrize("path", sorted((config.ROOT / "reports").glob("*/run.json")))
-def test_committed_reports_are_the_run_of_one_commit(path):
-    assert re.fullmatch(r"[0-9a-f]{40}", json.loads(path.read_text())["commit"])
+def test_the_report_of_the_first_command_is_the_run_of_one_commit():
+    """The other may be of several: overnight runs make again only what a change touches."""
+    record = json.loads((config.ROOT / "reports" / "orl-quick" / "run.json").read_text())
+    assert re.fullmatch(r"[0-9a-f]{40}", record["commit"])
 
 
 @pytest.mark.parametrize("path", sorted((config.ROOT / "reports").glob("*/run.json")))
