@@ -35,9 +35,10 @@ def accuracy(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     figure, axes = panels(len(CLASSIFIERS), len(CLASSIFIERS), height=4.2)
     for axis, (classifier, title) in zip(axes, CLASSIFIERS.items(), strict=True):
         rows = table[table["classifier"] == classifier]
-        for place, (name, style) in enumerate(DRAWN.items(), -2):
+        there = [name for name in DRAWN if name in labels]
+        for place, name in enumerate(there, -(len(there) // 2)):
             some = rows[rows["method"] == name]
-            look = STYLES[style] | {"shift": 0.004 * place, "label": labels[name]}
+            look = STYLES[DRAWN[name]] | {"shift": 0.004 * place, "label": labels[name]}
             line(axis, some, "mean", by="level", **look)
         axis.set(title=title, xlabel="noise factor", xticks=table["level"].unique())
     axes[0].set_ylabel("accuracy")
