@@ -200,9 +200,8 @@ def disagreement(answers: pd.DataFrame, scores: pd.DataFrame, classifier: str) -
     return max(found, key=lambda one: one[0])[1]
 
 
-def _noisy(table: pd.DataFrame) -> np.ndarray:
-    levels = table["level"].unique()
-    return levels[levels > 0]
+def _noisy(table: pd.DataFrame) -> list[float]:
+    return [level for level in table["level"].unique().tolist() if level > 0]
 
 
 def wide(
