@@ -42,6 +42,7 @@ def answer(tables: Path) -> list[str]:
         "both": both,
         "route": route,
         "measures": ranks.groupby("measure", sort=False)["tau"].mean(),
+        "usual": usual(emotions),
         "lost": most_lost(emotions),
         "few": FEW,
         "trainings": scores["seed"].nunique(),
@@ -54,6 +55,12 @@ def counts(gains: pd.DataFrame, question: str) -> dict[str, int]:
     rows = gains[gains["question"] == question]
     firm = rows[rows["p_holm"] < 1 - stats.LEVEL]["difference"]
     return {"cases": len(rows), "better": int((firm > 0).sum()), "worse": int((firm < 0).sum())}
+
+
+def usual(emotions: pd.DataFrame) -> dict:
+    """The most frequent emotion, and its share of the test faces."""
+    counts = emotions.groupby("emotion")["n"].max()
+    return {"emotion": counts.idxmax(), "share": counts.max() / counts.sum()}
 
 
 def most_lost(emotions: pd.DataFrame) -> dict:
