@@ -75,12 +75,13 @@ class Study:
         return self.examples(part)[0]
 
     def examples(self, part: Part) -> tuple[np.ndarray, pd.DataFrame]:
-        """`images`, and their rows."""
+        """`images`, and their rows; all of them where there are fewer than the part's count."""
         if part.data != self.faces.checksum:
             raise config.UserError(f"part {part.name!r} is of other faces: open those faces' study")
         places = self._places(part)
         if part.count is not None:
-            places = places[np.linspace(0, len(places), part.count, endpoint=False).astype(int)]
+            count = min(part.count, len(places))
+            places = places[np.linspace(0, len(places), count, endpoint=False).astype(int)]
         return self._at(places)
 
     def _places(self, part: Part) -> np.ndarray:
@@ -110,9 +111,7 @@ class Study:
 
     def validation(self, count: int = 64) -> tuple[np.ndarray, np.ndarray]:
         """Up to `count` validation faces (n, 48, 48), evenly spaced, and their ids; for tuning."""
-        places = np.flatnonzero(data.parts(self.faces)["part"] == "validation")
-        some = np.linspace(0, len(places), min(count, len(places)), endpoint=False).astype(int)
-        images, rows = self._at(places[some])
+        images, rows = self.examples(self.part("validation", count=count))
         return images, rows["id"].to_numpy()
 
     def trained(self, network: str, seed: int) -> Trained:

@@ -82,6 +82,8 @@ def test_committed_reports_say_where_they_come_from(path):
     assert record["clean"] is True
     assert path.parent.name == f"{record['data']['name']}-{record['profile']}"
     assert record["config"]["seeds"] == len(record["seeds"])
+    declared = {name: wing.VERSION for name, wing in chapters.WINGS.items()}
+    assert record["versions"] == declared | {"split": config.SPLIT_VERSION}  # of the code here
     assert not re.search(r"/(home|root|work|Users|tmp)/", path.read_text())
 
 

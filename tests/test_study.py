@@ -182,6 +182,25 @@ def test_fewer_faces_of_a_part_are_evenly_spaced(study, count):
     assert np.array_equal(fewer, whole[positions])
 
 
+def test_no_face_is_taken_twice_where_a_part_has_fewer(study):
+    whole, rows = study.examples(study.part("learning"))
+    many, same = study.examples(study.part("learning", count=10**6))
+    assert np.array_equal(many, whole)
+    assert same["id"].is_unique
+
+
+@pytest.mark.parametrize("name", ["learning", "validation", "test"])
+def test_labelled_faces_of_a_part_are_those_with_a_majority(study, name):
+    """ORL has no emotions: some are made up."""
+    emotions = np.where(study.faces.rows["id"] % 3, "fear", "")
+    faces = replace(study.faces, rows=study.faces.rows.assign(emotion=emotions))
+    named = replace(study, faces=faces)
+    _, whole = named.examples(named.part(name))
+    _, rows = named.examples(named.part(f"labelled {name}"))
+    assert set(rows["emotion"]) == {"fear"}
+    assert len(rows) == (whole["emotion"] == "fear").sum() < len(whole)
+
+
 @pytest.mark.parametrize(("name", "version"), [("trial", NOW), ("learning", 0), ("paper", 99)])
 def test_a_part_that_no_rule_makes_is_refused(study, name, version):
     with pytest.raises(UserError, match=f"'{name}' of version {version}"):

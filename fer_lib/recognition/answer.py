@@ -12,9 +12,9 @@ FEW = 50
 #: What is asked of denoisers: name, the recogniser that gets restored faces, and the one that gets
 #: noisy ones.
 QUESTIONS = (
-    ("helps", "clean", "clean"),
-    ("helps a network that learnt from noise", "noisy", "noisy"),
-    ("better than to learn from noise", "clean", "noisy"),
+    ("a denoiser before the first", "clean", "clean"),
+    ("a denoiser before the second", "noisy", "noisy"),
+    ("a denoiser before the first, against the second alone", "clean", "noisy"),
 )
 MISSING = (
     "**These faces have no votes on their emotion.** This chapter needs those of FER+: "

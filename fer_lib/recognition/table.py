@@ -43,10 +43,8 @@ def ends(metric: str) -> list[str]:
 
 def labelled(study: Study, part: str) -> tuple[np.ndarray, pd.DataFrame]:
     """Images and rows of the faces of a part with a majority, at most as many as the plan says."""
-    images, rows = study.examples(study.part(f"labelled {part}"))
-    count = plan.PLANS[study.settings.profile].test or len(rows)
-    some = np.linspace(0, len(rows), min(count, len(rows)), endpoint=False).astype(int)
-    return images[some], rows.iloc[some]
+    count = plan.PLANS[study.settings.profile].test
+    return study.examples(study.part(f"labelled {part}", count=count))
 
 
 def denoisers(study: Study) -> dict[str, Reference]:
@@ -236,8 +234,8 @@ def ranks(answers: pd.DataFrame, scores: pd.DataFrame, classifier: str, seed: in
 
 
 def kendall(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b (1945) of each column of x and y (methods, draws): (draws,). scipy's takes
-    one column at a time, and here a thousand times as long. 0 where all methods are equal."""
+    """Kendall's tau-b (1945) of each column of x and y (methods, draws): (draws,); 0 where all
+    methods are equal. scipy's takes one column at a time."""
     one, other = np.triu_indices(len(x), 1)
     x, y = np.sign(x[one] - x[other]), np.sign(y[one] - y[other])
     pairs = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))

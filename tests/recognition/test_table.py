@@ -5,14 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.stats import kendalltau
 
 from fer_lib import evaluation
 from fer_lib.methods.table import Reference
 from fer_lib.noise import PROTOCOLS
 from fer_lib.readers.ferplus import EMOTIONS, VOTES
-from fer_lib.recognition import table
+from fer_lib.recognition import plan, table
 from fer_lib.recognition.plan import RecogniserConfig
 from fer_lib.recognition.recogniser import Recogniser
 
@@ -181,15 +180,12 @@ def test_the_summary_has_the_columns_that_are_promised(seen):
     assert set(made.loc[made["level"] > 0, "noise"]) == {"gaussian"}
 
 
-def test_test_faces_have_a_majority_and_are_as_many_as_asked():
-    rows = pd.DataFrame({"id": range(100), "emotion": "fear"})
-    images = np.arange(100, dtype=np.uint8)[:, None, None].repeat(48, 1).repeat(48, 2)
+def test_scored_faces_have_a_majority_and_are_as_many_as_planned():
+    asked = []
     study = SimpleNamespace(
         settings=SimpleNamespace(profile="smoke"),
-        part=lambda name: name,
-        examples=lambda part: (images, rows) if part == "labelled test" else None,
+        part=lambda name, count: (name, count),
+        examples=asked.append,
     )
-    faces, some = table.labelled(study, "test")
-    assert len(some) == 40
-    np.testing.assert_array_equal(faces[:, 0, 0], some["id"])
-    assert torch.tensor(faces).dtype == torch.uint8
+    table.labelled(study, "validation")
+    assert asked == [("labelled validation", plan.PLANS["smoke"].test)]
