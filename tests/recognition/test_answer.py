@@ -44,8 +44,8 @@ def test_it_quotes_the_tables(tmp_path):
     first, second, measures, lost, alone = answer.answer(tmp_path)
     assert first.startswith("**Denoising helps a network that learnt from clean faces: it names")
     assert "names 80.0% of clean faces" in first
-    assert "factors 0.15, 0.3, 0.5 65.0, 50.0, 30.0% of the noisy ones" in first
-    assert "and 75.0, 60.0, 40.0% of those" in first
+    assert "factors 0.15, 0.3, 0.5 it names 65.0, 50.0, 30.0%, and after" in first
+    assert "has restored them 75.0, 60.0, 40.0%.**" in first
     assert "Whoever always said *anger* would name 75.0%." in first
     assert "all 9 cases" in first
     assert "as run helps, with a fitting output layer it helps" in first
