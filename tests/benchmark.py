@@ -95,7 +95,7 @@ def our_step(width: float, faces: np.ndarray, *, compiled: bool) -> Callable[[],
     step, batch = run.step_function(), torch.from_numpy(faces).to(run.device)
 
     def once() -> None:
-        step(batch, 0.0).item()
+        step([batch], 0.0).item()
 
     return once
 
