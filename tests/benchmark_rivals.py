@@ -91,9 +91,10 @@ def denoisers(level: float) -> dict[str, tuple[Callable, tuple[float, ...]]]:
     with contextlib.suppress(ImportError):
         from deepinv.models import BM3D
 
-        # Its own code with cosine transforms alone: those with wavelets need one more package.
+        # Its own code with cosine transforms alone: those with wavelets need one more package; in
+        # steps of 64 patches, not 2048, it makes the same faces in half the time.
         both = itertools.product(("spatial", "group"), ("ht", "wiener"))
-        bm3d = BM3D(use_legacy=False, **{f"{a}_{b}_transform": "dct" for a, b in both})
+        bm3d = BM3D(False, chunk_size=64, **{f"{a}_{b}_transform": "dct" for a, b in both})
         found["BM3D"] = with_deepinv, (1.0,)
     with contextlib.suppress(ImportError):
         cv2 = importlib.import_module("cv2")  # a guest: the project does not depend on it

@@ -59,7 +59,7 @@ _SMOKE = Plan(
 PLANS: dict[str, Plan] = {
     "smoke": _SMOKE,
     "quick": replace(_SMOKE, faces=2000, test=400),
-    "cpu": Plan(trainings=2, denoisers=Plan.denoisers[1:]),
+    "cpu": Plan(denoisers=Plan.denoisers[1:]),
     **dict.fromkeys(("paper", "full"), Plan()),
 }
 
