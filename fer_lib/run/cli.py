@@ -136,7 +136,7 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
         titles = asked.prepare(run, settings, dataset)
         command = _snakemake(run, target, options.executor, extra)
         code = watch.follow(command, run, titles, keep=[lock.fileno()])
-    if code:
+    if code or not (extra or (folder / "made" / target).exists()):
         log = files.seen(folder / "log.txt")
         print(f"stopped; the same command goes on (all is in {log})", file=sys.stderr)
         return 1
@@ -165,7 +165,10 @@ def _snakemake(run: str, target: str, executor: str, extra: list[str]) -> list[s
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(config.WORK / run)]
     # Our own lock keeps two runs apart and, unlike Snakemake's, dies with the process. Threads of
     # Snakemake start the steps: as processes each would load Snakemake once more.
-    command += ["--nolock", "--force-use-threads", "--scheduler", "greedy", "--rerun-incomplete"]
+    command += ["--nolock", "--force-use-threads", "--scheduler", "greedy"]
+    # A mark says that a step has ended, whatever Snakemake had still to note when it was killed:
+    # else it would make that step again, and none that waits for it.
+    command += ["--ignore-incomplete"]
     if target == "report.json":  # what the last chapter waits for comes first, or it ends alone
         command += ["--prioritize", f"made/{CHAPTERS[-1].number}.json"]
     return [*command, *place[executor], *extra, "--config", f"run={run}", f"executor={executor}"]

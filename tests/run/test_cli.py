@@ -118,9 +118,15 @@ def test_a_second_run_of_the_same_is_refused_while_the_first_is_at_work(folders)
 def started(tmp_path, monkeypatch) -> list[list[str]]:
     """The commands that the command line starts, none of which is."""
     commands = []
-    monkeypatch.setattr(
-        cli.watch, "follow", lambda command, *_, keep: commands.append(command) or 0
-    )
+
+    def follow(command, *_, keep):
+        commands.append(command)
+        mark = tmp_path / "work" / "orl-smoke" / command[3]
+        mark.parent.mkdir(exist_ok=True)
+        mark.touch()
+        return 0
+
+    monkeypatch.setattr(cli.watch, "follow", follow)
     monkeypatch.setattr(cli, "_dataset", lambda: {"name": "orl", "checksum": "0" * 64})
     for module in (config, asked):
         monkeypatch.setattr(module, "WORK", tmp_path / "work")
@@ -225,8 +231,9 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(started, monkeypatc
 
 
 @pytest.mark.parametrize("words", [[], ["--only", "04"]], ids=["run", "only"])
-def test_a_failing_step_is_the_commands_failure(started, monkeypatch, capsys, words):
-    monkeypatch.setattr(cli.watch, "follow", lambda *_, **__: 3)
+@pytest.mark.parametrize("code", [0, 3], ids=["nothing made", "failed"])
+def test_a_failing_step_is_the_commands_failure(started, monkeypatch, capsys, words, code):
+    monkeypatch.setattr(cli.watch, "follow", lambda *_, **__: code)
     assert cli.main(["--profile", "smoke", *words]) == 1
     output = capsys.readouterr()
     assert output.out == ""
