@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import itertools
 import time
 from collections.abc import Callable
 
@@ -75,27 +74,20 @@ def products(macs: int, dtype: torch.dtype) -> Callable[[], float]:
 def denoisers(level: float) -> dict[str, tuple[Callable, tuple[float, ...]]]:
     """Other denoisers that are there: (image, strength) -> image, and the strengths to choose from,
     in units of the noise level."""
-    nlm = filters.FILTERS["nlm"]
+    nlm, bm3d = filters.FILTERS["nlm"], filters.FILTERS["bm3d"]
 
     def with_scikit(image: np.ndarray, strength: float):
         return nlm.denoise(image, level, strength)
+
+    def with_deepinv(image: np.ndarray, strength: float):
+        return bm3d.denoise(image, level, strength)
 
     def with_opencv(image: np.ndarray, strength: float):
         gray = np.uint8(np.round(image * 255))
         return cv2.fastNlMeansDenoising(gray, None, 255 * level * strength) / np.float32(255)
 
-    def with_deepinv(image: np.ndarray, strength: float):
-        return bm3d(torch.from_numpy(image)[None, None], level * strength)[0, 0]
-
     found = {"scikit-image's non-local means": (with_scikit, nlm.grid)}
-    with contextlib.suppress(ImportError):
-        from deepinv.models import BM3D
-
-        # Its own code with cosine transforms alone: those with wavelets need one more package; in
-        # steps of 64 patches, not 2048, it makes the same faces in half the time.
-        both = itertools.product(("spatial", "group"), ("ht", "wiener"))
-        bm3d = BM3D(False, chunk_size=64, **{f"{a}_{b}_transform": "dct" for a, b in both})
-        found["BM3D"] = with_deepinv, (1.0,)
+    found["BM3D"] = with_deepinv, (1.0,)
     with contextlib.suppress(ImportError):
         cv2 = importlib.import_module("cv2")  # a guest: the project does not depend on it
         found["OpenCV's non-local means"] = with_opencv, nlm.grid

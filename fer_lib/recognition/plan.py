@@ -36,9 +36,9 @@ RECOGNISERS = {
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a profile trains. trainings: of each recogniser, from as many seeds. training: of them
-    all. denoisers: what is trained to remove noise, for this chapter on learning faces alone, since
-    chapter 6's have seen its test faces. faces, test: at most so many to learn from and to test
-    with, evenly spaced; None for all."""
+    all. filters: those of `methods.filters` that it tries. denoisers: what is trained to remove
+    noise, for this chapter on learning faces alone, since chapter 6's have seen its test faces.
+    faces, test: at most so many to learn from and to test with, evenly spaced; None for all."""
 
     trainings: int = 3
     faces: int | None = None
@@ -46,7 +46,12 @@ class Plan:
     training: TrainConfig = TrainConfig(
         epochs=25, learning_rate=1e-3, schedule="cosine", gradient_epochs=0, threads=1
     )
-    denoisers: tuple[Schedule, ...] = (Schedule("noise2noise", (8,)), Schedule("compact", (8,)))
+    filters: tuple[str, ...] = ("gaussian", "bm3d")
+    denoisers: tuple[Schedule, ...] = (
+        Schedule("dncnn", (8,)),
+        Schedule("noise2noise", (8,)),
+        Schedule("compact", (8,)),
+    )
 
 
 _SMOKE = Plan(
@@ -54,13 +59,13 @@ _SMOKE = Plan(
     faces=64,
     test=40,
     training=replace(Plan.training, epochs=2),
+    filters=("gaussian",),
     denoisers=(Schedule("compact", (2,)),),
 )
 PLANS: dict[str, Plan] = {
     "smoke": _SMOKE,
     "quick": replace(_SMOKE, faces=2000, test=400),
-    "cpu": Plan(denoisers=Plan.denoisers[1:]),
-    **dict.fromkeys(("paper", "full"), Plan()),
+    **dict.fromkeys(("cpu", "paper", "full"), Plan()),
 }
 
 

@@ -51,8 +51,9 @@ def denoisers(study: Study) -> dict[str, Reference]:
     """What may stand before a recogniser. None has seen a test face: filters get their strength on
     validation faces, the rest learns from learning faces."""
     settings, checksum = study.settings, study.faces.checksum
+    chosen = plan.PLANS[settings.profile].filters
     faces, ids = study.validation()
-    options = {"ids": ids, "seed": settings.seed + 1, "names": ("gaussian",)}
+    options = {"ids": ids, "seed": settings.seed + 1, "names": chosen}
     curves = filters.curves(pipeline.to_unit(torch.tensor(faces)), settings.levels, **options)
     references = {"noisy": NOTHING} | table.filtered(curves)
     learnt = table.from_clean(study, study.part("learning"))

@@ -55,12 +55,22 @@ def test_shape_type_and_range_are_kept(name, noisy):
     assert not torch.equal(output, images)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "bm3d"])
 def test_an_even_gray_stays_as_it_is(name):
     gray = torch.full((1, 1, 48, 48), 0.4)
     torch.testing.assert_close(
         filters.apply(name, gray, 0.15, middle(name)), gray, atol=1e-5, rtol=0
     )
+
+
+def test_bm3d_leaves_no_pixel_of_a_noisy_gray_out():
+    noisy = noise.corrupt(torch.full((1, 1, 48, 48), 0.5), 0.15, [0], 0)
+    assert (filters.apply("bm3d", noisy, 0.15, 0.9) - 0.5).abs().max() < 0.1
+
+
+def test_what_is_slow_is_used_where_it_is_asked_for(clean):
+    curves = filters.curves(clean[:1, :, :24, :24], [0.15], ids=[0], seed=0)
+    assert set(curves["method"]) == {*FILTERS} - {"bm3d"}
 
 
 @pytest.mark.parametrize("name", NAMES)
