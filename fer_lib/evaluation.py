@@ -165,10 +165,9 @@ def with_intervals(pooled: pd.DataFrame, metric: str, digits: int) -> pd.DataFra
 
 
 def beside_ssim(pooled: pd.DataFrame) -> pd.DataFrame:
-    """PSNR in dB and GMSD at the levels with noise, side by side, of `pool`: `with_intervals`."""
+    """PSNR in dB, then GMSD at the levels with noise, of `pool`: `with_intervals` of both."""
     noisy, digits = pooled[pooled["level"] > 0], {"PSNR": 1, "GMSD": 3}
-    parts = {name: with_intervals(noisy, name.lower(), n) for name, n in digits.items()}
-    return pd.concat(parts, axis="columns", names=["", ""])
+    return pd.concat({name: with_intervals(noisy, name.lower(), n) for name, n in digits.items()})
 
 
 def gain_by_group(

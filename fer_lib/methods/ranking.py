@@ -63,6 +63,13 @@ def firsts(pooled: pd.DataFrame, metric: str) -> list[str]:
     return [*noisy.loc[signed.groupby(noisy["level"]).idxmax(), "method"].unique()]
 
 
+def told(row: pd.Series) -> str:
+    """A difference with its interval, of a table of this module; in brackets where it is not clear
+    after Holm's correction."""
+    text = f"{row['difference']:+.3f} [{row['lo']:+.3f}, {row['hi']:+.3f}]"
+    return text if row.get("p_holm", 0) < 1 - stats.LEVEL else f"({text})"
+
+
 def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFrame:
     """How far each method is ahead of the best of `filters` by mean SSIM at each level of a noise:
     noise, level, filter, method, the paired difference in SSIM, and its interval."""

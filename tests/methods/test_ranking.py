@@ -159,6 +159,14 @@ def test_the_firsts_are_named_from_weak_to_strong_noise_each_once():
 # --- other noise ---------------------------------------------------------------------------------
 
 
+def test_a_gap_that_is_not_clear_is_told_in_brackets():
+    gap = pd.Series({"difference": 0.01, "lo": 0.0004, "hi": 0.02})
+    assert ranking.told(gap) == "+0.010 [+0.000, +0.020]"
+    clear = pd.Series({**gap, "p_holm": 0.049})
+    assert ranking.told(clear) == ranking.told(gap)
+    assert ranking.told(pd.Series({**gap, "p_holm": 0.06})) == "(+0.010 [+0.000, +0.020])"
+
+
 def test_methods_are_set_against_the_best_filter_of_each_noise_and_level():
     gains = {("speckle", 0.1): 0.1, ("speckle", 0.3): 0.02, ("poisson", 5): 0.1, ("poisson", 9): 0}
     wiggle = 0.01 * np.sin(np.arange(IMAGES))
