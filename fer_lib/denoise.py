@@ -1,5 +1,5 @@
 """Denoise images of your own with a network that is published with the report: `denoise(noisy)`,
-or for a picture, or all pictures in a folder: `python -m fer_lib.denoise FROM TO`."""
+or for a picture, or all pictures in a folder: `python -P -m fer_lib.denoise FROM TO`."""
 
 import functools
 import itertools
@@ -48,7 +48,7 @@ def denoise(images, network: str = "compact", *, axes: str = "", device=None):
     planes = restored if channel is None else restored.movedim(channel, 0)
     planes = planes[:-1] if channel is not None and len(planes) in (2, 4) else planes
     _check(restored)
-    device = str(device or images.device)
+    device = str(images.device if device is None else device)
     one_of("device", device.partition(":")[0], ("cpu", "cuda", "mps"))
     try:
         model = published(network).to(device)

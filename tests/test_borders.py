@@ -96,7 +96,7 @@ def test_the_core_can_be_read_in_an_hour():
 
 
 def test_the_library_stays_small():
-    assert lines(FILES) <= 7050
+    assert lines(FILES) <= 7100
 
 
 def test_settings_and_command_line_load_no_pytorch():

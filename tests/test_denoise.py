@@ -139,6 +139,11 @@ def test_whatever_numpy_can_read_is_restored(networks, pictures):
     for form in (unit.tolist(), pd.DataFrame(unit), unit.T.copy().T, np.asfortranarray(unit)):
         assert np.abs(denoise.denoise(form) - expected).max() < 1e-6
     assert (denoise.denoise(Image.fromarray(pictures[0])) == denoise.denoise(pictures[0])).all()
+    colour = Image.fromarray(pictures[0]).convert("RGB")
+    for mode in ("P", "CMYK"):  # numbers of colours in a palette; four channels, no transparency
+        picture = colour.convert(mode)
+        expected = denoise.denoise(np.asarray(picture.convert("RGB")))
+        assert (denoise.denoise(picture) == expected).all()
     for view in (unit[::-1], np.rot90(unit), np.dstack([unit] * 3)[..., ::-1]):
         assert (denoise.denoise(view) == denoise.denoise(view.copy())).all()
 
@@ -166,7 +171,12 @@ def test_errors_of_rounding_are_clipped(networks, pictures):
 
 
 @pytest.mark.parametrize(
-    ("device", "message"), [("gpu", "unknown device 'gpu'"), ("cuda:99", "there is no 'cuda:99'")]
+    ("device", "message"),
+    [
+        ("gpu", "unknown device 'gpu'"),
+        (0, "unknown device '0'"),
+        ("cuda:99", "there is no 'cuda:99'"),
+    ],
 )
 def test_a_device_that_is_not_there_is_refused(networks, device, message):
     with pytest.raises(UserError, match=message):

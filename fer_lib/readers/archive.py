@@ -18,6 +18,7 @@ from fer_lib.config import UserError
 from fer_lib.readers import sources
 
 Tree = Path | zipfile.Path
+LONGEST = 2**20  # characters of a table's row: more of it comes from no person
 #: What decoders of zip, CSV and PNG raise for a damaged file.
 DAMAGE = (OSError, EOFError, RuntimeError, SyntaxError, ValueError, csv.Error, lzma.LZMAError)
 DAMAGE += (struct.error, zipfile.BadZipFile, zlib.error, Image.DecompressionBombError)
@@ -64,6 +65,7 @@ def csv_rows(file: Tree) -> Iterator[list[str]]:
     with reading(file), file.open("rb") as stream:
         utf16 = stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         text = io.TextIOWrapper(stream, "utf-16" if utf16 else "utf-8-sig", newline="")
-        first = text.readline()
-        rows = csv.reader(itertools.chain([first], text), delimiter=max(",;\t", key=first.count))
+        lines = iter(lambda: text.readline(LONGEST), "")
+        first = next(lines, "")
+        rows = csv.reader(itertools.chain([first], lines), delimiter=max(",;\t", key=first.count))
         yield from (row for row in rows if any(map(str.strip, row)))

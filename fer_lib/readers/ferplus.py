@@ -6,6 +6,7 @@ import collections
 import hashlib
 import itertools
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,11 @@ PIXEL_TABLES = ("fer2013.csv", "icml_face_data.csv")
 VOTE_TABLE = READERS["ferplus"].mark
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 VOTES = (*EMOTIONS, "unknown", "NF")
+NAME = re.compile(r"fer([0-9]{7})\.png")
 #: Faces that may be shown, chosen by looking at each: adults, and no agency's watermark.
 SHOWN = (8386, 25926, 32752, 32306, 32410, 33042, 34231, 34434, 34908, 35217, 35340)
+#: Rows of votes that are read: FER+ has 35,887.
+MOST = 100_000
 #: The number of all faces, and SHA-256 of their pixels, which shows whether a table has its order.
 FACES, PIXELS = 35710, "c80b3443183430bf4ddb7bd2da880c6cd72214ed24114a8adc8ef08680ec40ca"
 
@@ -35,7 +39,12 @@ def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     tables = [t for p in places for name in PIXEL_TABLES if (t := sources.named(p, name))]
     folders = [p for p in places if all((p / name / "label.csv").is_file() for name in FOLDERS)]
     if tables:  # Microsoft's own checkout has the three folders, but no images in them
-        folders = [p for p in folders[:1] if len(list((p / next(iter(FOLDERS))).iterdir())) > 1]
+        folders = [p for p in folders[:1] if _has_images(p)]
+    elif not all(map(_has_images, folders[:1])):
+        raise UserError(
+            f"{folders[0]} has {', '.join(FOLDERS)} without images, and no {PIXEL_TABLES[0]}: put "
+            "Kaggle's table there, or the images"
+        )
     if folders:
         faces = _read_folders(root, folders[0])
     elif tables:
@@ -54,12 +63,26 @@ def read(root: Tree) -> tuple[np.ndarray, pd.DataFrame]:
     return np.stack(images), rows.join(pd.DataFrame(votes, columns=VOTES))
 
 
+def _has_images(place: Tree) -> bool:
+    """Whether one of the first images that the folders' labels name is there."""
+    folder = place / next(iter(FOLDERS))
+    return any((folder / name).is_file() for name in itertools.islice(_labels(folder), 9))
+
+
+def _labels(folder: Tree) -> Iterator[str]:
+    """The names of images in the `label.csv` of a folder, behind the numbers of rows, which pandas
+    writes, or not."""
+    for row in csv_rows(folder / "label.csv"):
+        if row[:2] != ["", "0"]:  # pandas' names of columns that had none
+            yield next((cell for cell in row[:2] if NAME.fullmatch(cell)), row[0])
+
+
 def _read_folders(root: Tree, place: Tree) -> dict:
     """(pixels, usage, votes) by id."""
     faces = {}
     labels = {name: (usage, votes) for usage, name, votes in _vote_rows(root)}
     for folder, usage in FOLDERS.items():
-        for name, *_ in csv_rows(place / folder / "label.csv"):
+        for name in _labels(place / folder):
             if name not in labels or labels[name][0] != usage:
                 raise UserError(
                     f"{folder}/label.csv names {name!r}, {VOTE_TABLE} has none in {usage}"
@@ -103,15 +126,18 @@ def _read_tables(root: Tree, file: Tree) -> dict:
 
 def _vote_rows(root: Tree) -> list[tuple[str, str, tuple[int, ...]]]:
     """Usage, image name (empty where there is no face) and votes of each row."""
-    header, *rows = list(csv_rows(sources.named(root, VOTE_TABLE) or root / VOTE_TABLE)) or [[]]
-    if header[:1] in ([""], ["Unnamed: 0"]):  # the numbers of rows, as pandas writes them
-        header, rows = header[1:], [row[1:] for row in rows]
+    rows = csv_rows(sources.named(root, VOTE_TABLE) or root / VOTE_TABLE)
+    header = next(rows, [])
+    first = int(header[:1] in ([""], ["Unnamed: 0"]))  # the numbers of rows, as pandas writes them
+    header = header[first:]
     wanted, labels = ["Usage", "Image name", *VOTES], []
     if [name.strip().lower() for name in header] != [name.lower() for name in wanted]:
         found = ", ".join(map(repr, header[:5]))
         raise UserError(f"{VOTE_TABLE} has not the columns {', '.join(wanted)}, but {found:.99}")
-    for number, row in enumerate(rows):
+    for number, row in enumerate(row[first:] for row in rows):
         where = f"{VOTE_TABLE}, row {number}"
+        if number == MOST:
+            raise UserError(f"{VOTE_TABLE} has over {MOST:,} rows, which FER+ has not")
         if len(row) != len(wanted):
             raise UserError(f"{where}: {len(row)} columns, not {len(wanted)}")
         votes = _bytes([vote.strip().removesuffix(".0") for vote in row[2:]], f"{where}: a vote")
@@ -127,7 +153,7 @@ def _bytes(texts: list[str], what: str) -> bytes:
 
 
 def _number(name: str) -> int:
-    if not (match := re.fullmatch(r"fer([0-9]{7})\.png", name)):
+    if not (match := NAME.fullmatch(name)):
         raise UserError(f"{name!r} is not an image name of FER+ (ferNNNNNNN.png)")
     return int(match[1])
 

@@ -1,6 +1,7 @@
 """The command line of `./run_all.sh`: run the study, what checks it, or JupyterLab."""
 
 import argparse
+import errno
 import fcntl
 import getpass
 import os
@@ -17,6 +18,9 @@ from fer_lib.run import asked, watch
 from fer_lib.run.chapters import CHAPTERS, find
 from fer_lib.tools import files
 
+PLACE = ": set FER_WORK and FER_REPORTS to folders where you may write"
+ADVICE = dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), PLACE)
+ADVICE[errno.ENOSPC] = ": free some, or set FER_WORK and FER_REPORTS to folders on another disk"
 OTHER = {"test": ["pytest"], "lab": ["jupyterlab", "notebooks"]}
 OTHER |= {"bench": ["tests.benchmark"], "verify": ["docs.verify"]}
 EXAMPLES = """examples:
@@ -68,8 +72,9 @@ def main(arguments: list[str]) -> int:
         if options.what != "run":
             return subprocess.call([sys.executable, "-m", *OTHER[options.what], *extra], cwd=ROOT)
         return _run(options, extra)
-    except (UserError, OSError) as error:  # such as a full disk, or a folder of another user
-        print(f"error: {error}", file=sys.stderr)
+    except (UserError, OSError, MemoryError) as error:
+        what = str(error) or "no memory is left: take a smaller profile"
+        print(f"error: {what}{ADVICE.get(getattr(error, 'errno', None), '')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; run the same command again to go on", file=sys.stderr)
@@ -127,7 +132,9 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            who = f"another run of {run} is at work, process {lock.read()}"
+            who = f"another run of {run} is at work, process {(number := lock.read())}"
+            if not Path("/proc", number).exists() and Path("/proc").exists():
+                who = f"steps of a run of {run} that was killed are still ending"
             raise UserError(f"{who}: wait for it or stop it") from None
         lock.truncate(0)
         print(os.getpid(), end="", file=lock, flush=True)
@@ -138,7 +145,7 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
         code = watch.follow(command, run, titles, keep=[lock.fileno()])
     if code or not (extra or (folder / "made" / target).exists()):
         log = files.seen(folder / "log.txt")
-        print(f"stopped; the same command goes on (all is in {log})", file=sys.stderr)
+        print(f"stopped; with that mended, the same command goes on (see {log})", file=sys.stderr)
         return 1
     print(files.seen(config.REPORTS / run / page))
     return 0

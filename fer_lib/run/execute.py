@@ -44,7 +44,11 @@ def execute(
     failed = target.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     os.environ.pop("JUPYTER_PATH", None)  # what is called python3 there would be taken for ours
-    notebook = nbformat.read(source, as_version=4)
+    try:
+        notebook = nbformat.read(source, as_version=4)
+    except Exception as error:  # nbformat raises whatever it happens to meet
+        cause = f"cannot read {files.seen(source)} ({type(error).__name__})"
+        raise UserError(f"{cause}: `git checkout notebooks` brings it back") from None
     hidden = set(without)
     notebook.cells = [c for c in notebook.cells if hidden.isdisjoint(c.metadata.get("tags", ()))]
     with files.replacing(target) as temporary:

@@ -41,7 +41,9 @@ def follow(command: list[str], run: str, titles: dict[str, str], keep: Sequence[
             _end(process)
             view.close()
     if process.returncode and not view.errors:
-        print(f"error: {view.last} (see {files.seen(log)})", file=sys.stderr)
+        killed = f"Snakemake was ended by signal {-process.returncode}, not by the study"
+        why = killed if process.returncode < 0 else view.last
+        print(f"error: {why} (see {files.seen(log)})", file=sys.stderr)
     return process.returncode
 
 

@@ -22,6 +22,8 @@ ENDINGS = {e for e, kind in Image.registered_extensions().items() if kind in Ima
 def array(images) -> tuple[np.ndarray, np.dtype]:
     """What numpy can read as an array that torch can take, of whatever strides and byte order it
     was; and its own dtype. Raises UserError for what holds no numbers."""
+    if getattr(images, "mode", "") in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):  # Pillow's
+        images = images.convert("RGBA" if images.has_transparency_data else "RGB")
     try:
         plain = np.array(images, order="C")
     except (TypeError, ValueError) as error:
@@ -114,12 +116,14 @@ def write(picture: np.ndarray, path: str, white: int = 255) -> None:
 
 def main(arguments: list[str], denoise: Callable) -> int:
     """Denoise a picture, or every picture below a folder, but for those that fail; exit code."""
-    parser = argparse.ArgumentParser(prog="python -m fer_lib.denoise", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -P -m fer_lib.denoise", description=main.__doc__)
     parser.add_argument("source", type=Path, help="a picture or a folder of pictures")
     parser.add_argument("target", type=Path, help="where to write")
     parser.add_argument("--network", default="compact", help="a published network")
     parser.add_argument("--device", default=device.best(), help="such as cuda")
     words, failed = parser.parse_args(arguments), 0
+    if words.source.is_dir() and words.target.resolve() == words.source.resolve():
+        parser.error("source and target are the same folder: give another target")
     paths = [path for path in sorted(words.source.rglob("*")) if path.suffix.lower() in ENDINGS]
     paths = [path for path in paths if words.target not in path.parents] or [words.source]
     with progress.Progress("pictures", len(paths)) as bar:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import os
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_tables_may_come_out_of_other_programs(tmp_path, forms, known, name, cha
     assert_known(data.load(str(write_folder(tmp_path / "x", form))), known)
 
 
+def test_labels_may_come_out_of_pandas(tmp_path, forms, known):
+    form = dict(forms["folders"])
+    for name in ferplus.FOLDERS:
+        rows = form[f"{name}/label.csv"].splitlines(keepends=True)
+        columns = b",".join(b"%d" % n for n in range(rows[0].count(b",") + 1))
+        form[f"{name}/label.csv"] = numbered(columns + b"\n" + b"".join(rows))
+    assert_known(data.load(str(write_folder(tmp_path / "x", form))), known)
+
+
 def moved(form: dict[str, bytes], **names: str) -> dict[str, bytes]:
     """A form with its files elsewhere: by the start of their names a new start."""
     for old, new in names.items():
@@ -144,6 +154,17 @@ LAYOUTS = {
     "Microsoft's checkout with Kaggle's table": (
         "folders",
         lambda form: {n: c for n, c in form.items() if not n.endswith(".png")},
+    ),
+    "Microsoft's checkout with Kaggle's table and other files": (
+        "folders",
+        lambda form: (
+            {n: c for n, c in form.items() if not n.endswith(".png")}
+            | {
+                f"{name}/{other}": b""
+                for name in ferplus.FOLDERS
+                for other in (".DS_Store", "x.png")
+            }
+        ),
     ),
     "Kaggle's archive": ("kaggle", lambda form: {**form, "fer2013/README": b"", "x/y": b""}),
     "one wrapping folder and other files": (
@@ -411,6 +432,27 @@ def test_a_path_without_data(work, path):
 def test_an_empty_folder(tmp_path, work):
     (tmp_path / "empty").mkdir()
     fails(tmp_path / "empty", work, "has no fer2013new.csv")
+
+
+def test_folders_without_images(tmp_path, work, forms):
+    form = {n: c for n, c in forms["folders"].items() if not n.endswith(".png")}
+    fails(write_folder(tmp_path / "x", form), work, "without images", "put Kaggle's table there")
+
+
+@pytest.mark.parametrize(
+    ("name", "copies", "row"),
+    [(VOTES, 150_000, b""), (VOTES, 1, b'"' + b"a" * 2**26), ("fer2013.csv", 1, b"a," * 2**25)],
+    ids=["rows", "votes", "pixels"],
+)
+def test_a_table_that_never_ends_does_not_fill_the_memory(tmp_path, work, forms, name, copies, row):
+    head, first, *_ = forms["kaggle"][name].splitlines(keepends=True)
+    bomb = forms["kaggle"] | {name: head + (row or first) * copies}
+    source = write_zip(tmp_path / "x.zip", bomb)
+    tracemalloc.start()
+    fails(source, work)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6
 
 
 def test_a_folder_of_jpegs(tmp_path, work):

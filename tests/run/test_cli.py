@@ -106,12 +106,23 @@ def test_a_second_run_of_the_same_is_refused_while_the_first_is_at_work(folders)
     lock = Path(folders["FER_WORK"]) / "orl-smoke" / "lock"
     lock.parent.mkdir(parents=True)
     with filelock.FileLock(lock):
-        lock.write_text("4711")
+        lock.write_text(str(os.getpid()))
         done = run("--profile", "smoke", environment=folders)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: another run of orl-smoke is at work, process 4711: ")
+    who = f"another run of orl-smoke is at work, process {os.getpid()}: "
+    assert done.stderr.startswith(f"error: {who}")
     assert done.stderr.count("\n") == 1
     assert not Path(folders["FER_REPORTS"]).exists()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="Linux tells of processes")
+def test_what_a_killed_run_left_is_not_called_by_the_number_of_the_dead(folders):
+    lock = Path(folders["FER_WORK"]) / "orl-smoke" / "lock"
+    lock.parent.mkdir(parents=True)
+    with filelock.FileLock(lock):
+        lock.write_text("9999999")  # no process has it
+        done = run("--profile", "smoke", environment=folders)
+    assert done.stderr.startswith("error: steps of a run of orl-smoke that was killed are still")
 
 
 @pytest.fixture
@@ -228,6 +239,16 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(started, monkeypatc
     assert line.startswith("error: ")
     assert os.strerror(number) in line
     assert "/some/where" in line
+    assert "set FER_WORK and FER_REPORTS to folders " in line
+
+
+def test_want_of_memory_is_told_in_one_line(started, monkeypatch, capsys):
+    def failing(*words):
+        raise MemoryError
+
+    monkeypatch.setattr(asked, "prepare", failing)
+    assert cli.main(["--profile", "smoke"]) == 1
+    assert capsys.readouterr().err == "error: no memory is left: take a smaller profile\n"
 
 
 @pytest.mark.parametrize("words", [[], ["--only", "04"]], ids=["run", "only"])

@@ -37,6 +37,13 @@ def test_a_failure_of_several_lines_is_told_in_one(source, tmp_path, monkeypatch
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("text", [None, "", "{", "[1]", '{"cells": 1}', '{"nbformat": 4}'])
+def test_a_notebook_that_is_none_is_named(source, tmp_path, text):
+    source.unlink() if text is None else source.write_text(text)
+    with pytest.raises(UserError, match=r"^cannot read .*tiny\.ipynb.*`git checkout notebooks`"):
+        execute.execute(source, tmp_path / "out" / "tiny.ipynb", {}, note=dict)
+
+
 @pytest.mark.slow
 def test_a_kernel_that_was_killed_is_told_in_one_line(source, tmp_path):
     notebook = nbformat.read(source, as_version=4)

@@ -43,6 +43,11 @@ def test_a_failure_that_says_nothing_is_told_by_its_last_words(folder, capsys):
     assert line.endswith("log.txt)")
 
 
+def test_a_workflow_that_was_killed_is_told_so(folder, capsys):
+    assert follow("import os; print('Select jobs', flush=True); os.kill(os.getpid(), 9)") == -9
+    assert capsys.readouterr().err.startswith("error: Snakemake was ended by signal 9, not by ")
+
+
 def test_a_log_gets_a_line_for_every_step_that_ends(folder, capsys):
     code = "import time\nprint('total   3', flush=True)\nfor n in (1, 2, 3):\n"
     code += "    print(f'{n} of 3 steps (9%) done', flush=True); time.sleep(1.2)"

@@ -238,6 +238,14 @@ def test_all_pictures_of_a_folder_are_denoised_and_what_fails_is_told(photo, tmp
         assert "c.heic" in line
 
 
+def test_a_folder_is_not_denoised_into_itself(photo, tmp_path, capsys):
+    Image.fromarray(photo).save(tmp_path / "x.png")
+    with pytest.raises(SystemExit):
+        pictures.main([str(tmp_path), f"{tmp_path}/."], half)
+    assert "the same folder: give another target" in capsys.readouterr().err
+    assert (pixels(tmp_path / "x.png") == photo).all()
+
+
 @pytest.mark.parametrize("source", ["none", "none.png"])
 def test_a_command_without_pictures_ends_in_one_line(tmp_path, capsys, source):
     (tmp_path / "none").mkdir()
