@@ -49,8 +49,9 @@ def channel(shape: tuple[int, ...], axes: str = "") -> int | None:
 
 def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
     """The picture in a file, upright, float32 in [0, 1], and what is white in it: 255, or one of
-    `WHITES`. Its longer side is reduced to `longest` pixels; 0 leaves the size as it is. What a
-    user may not expect is said on stderr. Raises UserError for what is no picture."""
+    `WHITES`, as uint16 where pixels have 16 bits. Its longer side is reduced to `longest` pixels; 0
+    leaves the size as it is. What a user may not expect is said on stderr. Raises UserError for
+    what is no picture."""
     notes, white = [], 255
     try:
         with Image.open(Path(path).expanduser()) as image:
@@ -67,6 +68,7 @@ def read(path: str, longest: int = 0) -> tuple[np.ndarray, int]:
                 if not white or low < -white / 255 or np.isnan(picture).any():
                     raise ValueError(f"values from {low:g} to {high:g} are no gray values")
                 notes.append(f"{white} is taken for white")
+                white = np.uint16(white) if ";16" in image.mode else white
             elif picture.has_transparency_data and picture.convert("RGBA").getextrema()[3][0] < 255:
                 picture = picture.convert("RGBA")
             else:
@@ -104,7 +106,8 @@ def write(picture: np.ndarray, path: str, white: int = 255) -> None:
         white = 255
     elif form == "PNG" and not 1 < white < 2**16:
         white = 2**16 - 1
-    kind = {1: np.float32, 255: np.uint8, 2**31 - 1: np.int32}.get(white, np.uint16)
+    kinds = {1: np.float32, 255: np.uint8, 2**31 - 1: np.int32}
+    kind = getattr(white, "dtype", kinds.get(white, np.uint16))
     values = picture.astype(np.float64) * white
     image = Image.fromarray((values if white == 1 else values.round()).astype(kind))
     try:

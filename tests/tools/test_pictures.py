@@ -222,6 +222,17 @@ def test_a_file_is_denoised_to_another(photo, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("name", ["dark.png", "dark.tif"])
+def test_a_dark_picture_of_16_bits_keeps_them(photo, tmp_path, name):
+    values = photo[..., 0].astype(np.uint16)  # none above 255
+    Image.fromarray(values).save(tmp_path / name)
+    words = [str(tmp_path / name), str(tmp_path / f"out-{name}"), "--device", "cpu"]
+    assert pictures.main(words, half) == 0
+    after = np.asarray(Image.open(tmp_path / f"out-{name}"))
+    assert after.dtype == np.uint16
+    assert np.abs(after - values / 2).max() <= 0.5
+
+
 def test_all_pictures_of_a_folder_are_denoised_and_what_fails_is_told(photo, tmp_path, capsys):
     source, target = tmp_path / "in", tmp_path / "in" / "out"
     (source / "a").mkdir(parents=True)
