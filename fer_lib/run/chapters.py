@@ -100,7 +100,7 @@ CHAPTERS = (
         "07_limit_and_cost",
         "Limit and cost",
         "What would more learning bring, and what does each method cost?",
-        reads=("split", "models", "tuning", "references"),
+        reads=("split", "models", "tuning", "references", "references_images"),
         writes=("trend", "doublings", "cost", "cost_times"),
         trainings=("core", "methods"),
     ),
