@@ -74,20 +74,17 @@ def products(macs: int, dtype: torch.dtype) -> Callable[[], float]:
 def denoisers(level: float) -> dict[str, tuple[Callable, tuple[float, ...]]]:
     """Other denoisers that are there: (image, strength) -> image, and the strengths to choose from,
     in units of the noise level."""
-    nlm, bm3d = filters.FILTERS["nlm"], filters.FILTERS["bm3d"]
+    nlm = filters.FILTERS["nlm"]
 
-    def with_scikit(image: np.ndarray, strength: float):
-        return nlm.denoise(image, level, strength)
-
-    def with_deepinv(image: np.ndarray, strength: float):
-        return bm3d.denoise(image, level, strength)
+    def of_filters(name: str):
+        return lambda image, strength: filters.FILTERS[name].denoise(image, level, strength)
 
     def with_opencv(image: np.ndarray, strength: float):
         gray = np.uint8(np.round(image * 255))
         return cv2.fastNlMeansDenoising(gray, None, 255 * level * strength) / np.float32(255)
 
-    found = {"scikit-image's non-local means": (with_scikit, nlm.grid)}
-    found["BM3D"] = with_deepinv, (1.0,)
+    found = {"scikit-image's non-local means": (of_filters("nlm"), nlm.grid)}
+    found["BM3D"] = of_filters("bm3d"), (1.0,)
     with contextlib.suppress(ImportError):
         cv2 = importlib.import_module("cv2")  # a guest: the project does not depend on it
         found["OpenCV's non-local means"] = with_opencv, nlm.grid

@@ -134,7 +134,7 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
             lock.seek(0)
             who = f"another run of {run} is at work, process {(number := lock.read())}"
             if not Path("/proc", number).exists() and Path("/proc").exists():
-                who = f"steps of a run of {run} that was killed are still ending"
+                who += ", which was killed and its steps still end, or is on another machine"
             raise UserError(f"{who}: wait for it or stop it") from None
         lock.truncate(0)
         print(os.getpid(), end="", file=lock, flush=True)
@@ -143,6 +143,7 @@ def _run(options: argparse.Namespace, extra: list[str]) -> int:
         titles = asked.prepare(run, settings, dataset)
         command = _snakemake(run, target, options.executor, extra)
         code = watch.follow(command, run, titles, keep=[lock.fileno()])
+    # Words for Snakemake may ask for less, such as a dry run.
     if code or not (extra or (folder / "made" / target).exists()):
         log = files.seen(folder / "log.txt")
         print(f"stopped; with that mended, the same command goes on (see {log})", file=sys.stderr)
