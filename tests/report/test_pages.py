@@ -33,6 +33,15 @@ def test_a_page_is_light(page):
     assert page.stat().st_size <= MOST.get(page.name, CHAPTER)
 
 
+@pytest.mark.parametrize(
+    "folder", sorted((ROOT / "reports").glob("*/figures")), ids=lambda p: p.parent.name
+)
+def test_a_report_has_no_figure_of_an_earlier_run(folder):
+    """A figure whose name follows the results would stay behind when they change."""
+    pages = "".join(p.read_text(encoding="utf-8") for p in folder.parent.glob("0*.html"))
+    assert [p.name for p in folder.iterdir() if f'href="figures/{p.name}"' not in pages] == []
+
+
 @names
 def test_a_page_says_what_it_shows(page):
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
