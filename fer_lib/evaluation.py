@@ -41,11 +41,14 @@ def blur(sigmas: dict[str, float]) -> Method:
 def choose_blur(faces: np.ndarray, ids: np.ndarray, *, levels, seed: int) -> dict[str, float]:
     """For each protocol the sigma of SIGMAS with the best mean SSIM over all levels above 0. faces:
     uint8 (N, 48, 48), none of them test faces; 64 are enough. seed: of the noise."""
-    blurs = {(sigma, 0): blur(dict.fromkeys(PROTOCOLS, sigma)) for sigma in SIGMAS}
-    levels = [level for level in levels if level > 0]
-    scores = score(faces, ids, methods=blurs, levels=levels, seed=seed)
-    means = scores.groupby(["protocol", "method"], sort=False)["ssim"].mean()
-    return means.unstack().idxmax(axis="columns").to_dict()
+    clean, means = pipeline.to_unit(torch.tensor(faces)), {}
+    for name, protocol in PROTOCOLS.items():
+        noisy = torch.cat([protocol.corrupt(clean, x, ids, seed) for x in levels if x > 0])
+        reference = protocol.reference(clean).repeat(len(noisy) // len(clean), 1, 1, 1)
+        for sigma in SIGMAS:
+            blurred = blur({name: sigma})(noisy, protocol, 0)
+            means[name, sigma] = metrics.ssim(blurred, reference, protocol.data_range).mean().item()
+    return pd.Series(means).unstack(sort=False).idxmax(axis="columns").to_dict()
 
 
 def network(model: torch.nn.Module) -> Method:

@@ -16,8 +16,9 @@ import torch
 
 from fer_lib import metrics
 from fer_lib.config import one_of
-from fer_lib.methods import clipping
+from fer_lib.methods import clipping, plans
 from fer_lib.noise import corrupt
+from fer_lib.tools.kept import kept
 from fer_lib.tools.progress import Progress
 
 
@@ -130,14 +131,19 @@ def _bm3d():
 
 
 def apply(name: str, noisy: torch.Tensor, level: float, strength: float) -> torch.Tensor:
-    """Denoise noisy (N, 1, H, W) in [0, 1] of a known level: the same shape, float32, in [0, 1].
-    Raises UserError for an unknown method."""
+    """Denoise noisy (N, 1, H, W) in [0, 1] of a known level: the same shape, float32, in [0, 1];
+    what is slow is kept (see `kept`). Raises UserError for an unknown method."""
     one_of("method", name, FILTERS)
     if level == 0:
         return noisy
-    images = noisy.squeeze(1).double().numpy()
-    outputs = np.stack([FILTERS[name].denoise(image, level, strength) for image in images])
-    return torch.from_numpy(outputs).float().unsqueeze(1).clamp(0, 1)
+
+    def denoised(noisy: torch.Tensor) -> torch.Tensor:
+        images = noisy.squeeze(1).double().numpy()
+        outputs = np.stack([FILTERS[name].denoise(image, level, strength) for image in images])
+        return torch.from_numpy(outputs).float().unsqueeze(1).clamp(0, 1)
+
+    facts = (name, float(level), float(strength), plans.VERSION)
+    return kept(denoised, noisy, *facts) if FILTERS[name].slow else denoised(noisy)
 
 
 def curves(

@@ -108,14 +108,16 @@ class MixtureConfig:
 class ReferenceConfig:
     """What a profile sets beside the paper's autoencoder.
 
-    tuning: training images on which the filters' strengths are chosen. ladder: numbers of principal
-    components kept. other_images: test images that meet other noise, evenly spaced (chapter 8).
-    networks: what is trained with noise. trainings: of each of them, from as many seeds. trend:
-    what differs in one thing, by its name in `ranking.AXES`, rising; trained once. training: of
-    them all, but for the epochs, and but for the paper's network, which keeps its own.
+    tuning: training images on which the filters' strengths are chosen. slow: whether slow filters
+    are among them. ladder: numbers of principal components kept. other_images: test images that
+    meet other noise, evenly spaced (chapter 8). networks: what is trained with noise. trainings: of
+    each of them, from as many seeds. trend: what differs in one thing, by its name in
+    `ranking.AXES`, rising; trained once. training: of them all, but for the epochs, and but for the
+    paper's network, which keeps its own.
     """
 
     tuning: int = 64
+    slow: bool = False
     ladder: tuple[int, ...] = (16, 32, 64, 128, 256)
     other_images: int = 200
     mixture: MixtureConfig = MixtureConfig()
@@ -152,6 +154,7 @@ def _trend(rising: tuple[tuple[int, ...], ...], base: int, epochs: int, faces: i
 
 _SHORT = replace(ReferenceConfig().training, compile=False)
 _WHOLE = ReferenceConfig(
+    slow=True,
     networks=tuple(Schedule(name, s) for name, network in NETWORKS.items() for s in network.stages),
     trend=_trend(((2,), (8,), (30,), (30, 24), (30, 24, 36)), 8, 20, 3200),
 )

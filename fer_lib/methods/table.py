@@ -59,10 +59,12 @@ def about(references: dict[str, Reference]) -> pd.DataFrame:
 def tune(study: Study, levels: Sequence[float], **options) -> pd.DataFrame:
     """`filters.curves` on faces that the paper's sample trains on, with noise of their own."""
     (sample, rows), settings = study.side("train"), study.settings
-    random, count = np.random.default_rng(settings.seed), plans.PLANS[settings.profile].tuning
-    chosen = random.choice(len(sample), count, replace=False)
+    random, plan = np.random.default_rng(settings.seed), plans.PLANS[settings.profile]
+    chosen = random.choice(len(sample), plan.tuning, replace=False)
     clean, ids = pipeline.to_unit(torch.tensor(sample[chosen])), rows["id"].to_numpy()[chosen]
-    return filters.curves(clean, levels, ids=ids, seed=settings.seed + 1, **options)
+    names = [name for name, one in filters.FILTERS.items() if plan.slow or not one.slow]
+    options = {"ids": ids, "seed": settings.seed + 1, "names": names} | options
+    return filters.curves(clean, levels, **options)
 
 
 def filtered(curves: pd.DataFrame, corrected: bool = False) -> dict[str, Reference]:
