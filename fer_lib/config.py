@@ -42,8 +42,7 @@ class ModelConfig:
     (paper, figure 5). norms: False removes only the batch norms of the blocks' main path.
     projection: of the skip, a 1x1 convolution ("conv") or one with a batch norm ("conv_norm").
     code: activation after the encoder's last convolution, "relu" or "identity". output: the last
-    activation, "tanh" with the range of the data, [-1, 1], or "sigmoid" with [0, 1].
-    """
+    activation, "tanh" with the range of the data, [-1, 1], or "sigmoid" with [0, 1]."""
 
     width: float = 1.0
     blocks: bool = True
@@ -94,8 +93,7 @@ class TrainConfig:
     torch.compile; pays off in long trainings. gradient_epochs: number of first epochs in which each
     layer's gradient norm is recorded. schedule: of the learning rate, "constant" or "cosine", which
     ends at 0. epoch_images: number of images drawn for each epoch, None for all. threads: of a CPU;
-    1 for small trainings, which run in parallel, 0 for torch's default.
-    """
+    1 for small trainings, which run in parallel, 0 for torch's default."""
 
     epochs: int = 30
     batch_size: int = 64
@@ -121,8 +119,7 @@ class Part:
 
     data: the set's checksum. name: "paper" (the paper's sample) or "learning" in the split of now,
     "sample" or "untested" in the earlier random split, version 0. train, test: sizes of the sample,
-    None for all. count: use only this many faces, evenly spaced.
-    """
+    None for all. count: use only this many faces, evenly spaced."""
 
     data: str
     name: str
@@ -140,8 +137,7 @@ class Recipe:
     task: what is learnt. version: of the task's code, declared beside its plan. It is raised when
     the same settings give another network, which tests/test_golden.py detects. network: its name in
     tables. model: the network's settings, a frozen dataclass of plain values. start: the recipe of
-    the training whose weights it starts from (a warm start).
-    """
+    the training whose weights it starts from (a warm start)."""
 
     task: str
     version: int
@@ -180,8 +176,7 @@ class Config:
     width, training: of the paper's network. seed: of the split, the noise and the first training;
     later ones count up from it. seeds: trainings of each network. train_images, test_images: sizes
     of the paper's sample; None takes every image, one fifth of them for testing. levels: the noise
-    factors of tables I and II. resamples: random draws of images for chapter 5's intervals.
-    """
+    factors of tables I and II. resamples: random draws of images for chapter 5's intervals."""
 
     profile: str
     width: float

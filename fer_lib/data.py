@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,7 @@ class Faces:
     images: uint8 (N, 48, 48), memory-mapped read-only, sorted by id.
     rows: one row per image: id, usage, person, emotion (empty where there is no majority), votes.
     checksum: SHA-256 of ids and pixels.
-    twins: positions (m, 2) in `images` of all pairs of near-duplicates (`tools.twins`).
-    """
+    twins: positions (m, 2) in `images` of all pairs of near-duplicates (`tools.twins`)."""
 
     name: str
     images: np.ndarray
@@ -58,19 +56,13 @@ def prepare(path: str | None = None) -> Path:
         name = sources.recognise(root) if source else EMBEDDED
         images, rows = importlib.import_module(f"fer_lib.readers.{name}").read(root)
         meta = {"name": name, "checksum": checksum(images, rows["id"]), "images": len(images)}
-        _save(folder / "images.npy", images)
+        files.write_array(folder / "images.npy", images)
         files.write_text(folder / "rows.csv", rows.to_csv(index=False))
         files.write_text(folder / "meta.json", json.dumps(meta))  # last: once it exists, all do
     if not _twins(folder).exists():
-        _save(_twins(folder), twins.pairs(np.load(folder / "images.npy", mmap_mode="r")))
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        files.write_array(_twins(folder), twins.pairs(images))
     return folder
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    content = io.BytesIO()
-    np.save(content, array)  # not to a file: NumPy says nothing of a full disk for a small array
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
 
 
 def _twins(folder: Path) -> Path:

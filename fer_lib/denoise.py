@@ -37,8 +37,7 @@ def denoise(images, network: str = "compact", *, axes: str = "", device=None):
 
     Returns the same shape, dtype and range, a tensor on its own device, all else as a numpy array.
     Raises UserError for an unknown network or device, for other dtypes, for values outside [0, 1],
-    and for shapes without an image or with two readings.
-    """
+    and for shapes without an image or with two readings."""
     if not isinstance(images, torch.Tensor):
         array, dtype = pictures.array(images)
         restored = denoise(torch.from_numpy(array), network, axes=axes, device=device)

@@ -73,8 +73,7 @@ def score(
     output is scored with each of them; None leaves the output unchanged.
     Returns one row per protocol, method, seed, level, correction (column `corrected`: True if
     there is one) and image: `ssim`; `mse` and `brightness` (mean of output minus reference), both
-    on the [0, 1] scale; `psnr` in dB; `gmsd`.
-    """
+    on the [0, 1] scale; `psnr` in dB; `gmsd`."""
     clean = pipeline.to_unit(torch.tensor(faces))
     tables = []
     with Progress("scoring", len(protocols) * len(levels) * len(methods)) as bar:

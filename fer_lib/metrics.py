@@ -63,8 +63,7 @@ def ssim(
     defaults (7x7, sample covariance), `gaussian` with the settings of Wang et al. (11x11,
     `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`). Takes CPU tensors of any
     strides; uses as many threads as torch. Raises ValueError if the shapes differ, an image is
-    smaller than the window or the range is not positive, and UserError for an unknown window.
-    """
+    smaller than the window or the range is not positive, and UserError for an unknown window."""
     config.one_of("window", window, WINDOWS)
     weights, factor = WINDOWS[window]
     if images.shape != reference.shape:

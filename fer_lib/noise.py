@@ -72,8 +72,7 @@ class Noise:
 
     add: (image, level, stream) -> noisy image, not clamped; both images are float32 (C, H, W).
     level: what the level means, as an axis label. levels: those of chapter 8, from weak to strong.
-    formula: the noisy value of a pixel x, in Markdown; n is standard normal.
-    """
+    formula: the noisy value of a pixel x, in Markdown; n is standard normal."""
 
     add: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
     level: str
@@ -136,8 +135,7 @@ class Protocol:
     reference: clean (N, 1, 48, 48) in [0, 1] -> the images that noise is added to and that
         outputs are scored against.
     to_model, from_model: noisy images -> network input, and network output -> scored images.
-    data_range: width of the reference's value range, for SSIM and PSNR.
-    """
+    data_range: width of the reference's value range, for SSIM and PSNR."""
 
     about: str
     reference: Callable[[torch.Tensor], torch.Tensor]

@@ -58,8 +58,7 @@ class Trained:
     """A trained network in eval mode, the record of its training, and its recipe's key.
 
     history: one dict per epoch: epoch, train_loss (mean over its images), seconds.
-    gradients: one dict per epoch and layer: epoch, layer, depth, norm (mean over the steps).
-    """
+    gradients: one dict per epoch and layer: epoch, layer, depth, norm (mean over the steps)."""
 
     model: nn.Module
     history: list[dict]
@@ -76,8 +75,7 @@ def fit(
     start: the finished training of `recipe.start`, for a warm start. labels: float32 (N, ...), what
     the task learns of each face beside its pixels. An interrupted training goes on after its last
     complete epoch. Raises UserError if the checkpoint is damaged or of other faces, and ValueError
-    if `start` is another training.
-    """
+    if `start` is another training."""
     if path := weights.index().get(recipe.key):
         return load(task, path)
     path = weights.checkpoint(recipe.key)
@@ -131,9 +129,9 @@ def _epochs(run: "_Run", examples: list[torch.Tensor], whole: bool) -> None:
                 bar.advance(f"epoch {epoch}, loss {loss:.4f}")
             run.record(epoch, total / images, time.monotonic() - start, norms)
             noted = [epoch["seconds"] for epoch in run.history]
-            files.write_text(weights.seconds(run.recipe.key), json.dumps(noted))
+            files.write_text(weights.checkpoint(run.recipe.key, weights.SECONDS), json.dumps(noted))
             if whole:
-                path.replace(weights.previous(run.recipe.key))
+                path.replace(weights.checkpoint(run.recipe.key, weights.PREVIOUS))
             weights.save(path, run.tensors(), **run.facts())
             whole = True
 

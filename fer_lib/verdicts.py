@@ -33,38 +33,25 @@ def p_text(p: float) -> str:
 def answers(
     scores: pd.DataFrame, method: str, baselines: Sequence[str] = ("noisy",)
 ) -> pd.DataFrame:
-    """The tables of `rq1`, against each baseline, and of `rq2`, in all metrics of BETTER."""
-    parts = [rq1(scores, method, over=name, metric=m) for name in baselines for m in BETTER]
-    return pd.concat([*parts, *(rq2(scores, method, metric=m) for m in BETTER)], ignore_index=True)
-
-
-def rq1(
-    scores: pd.DataFrame, method: str, *, over: str = "noisy", metric: str = "ssim"
-) -> pd.DataFrame:
-    """Is `method` effective? A table with COLUMNS: the method minus the baseline `over`, for each
-    protocol and level. scores: of `evaluation.score`."""
+    """A table with COLUMNS, for each metric of BETTER. RQ1, is `method` effective? The method minus
+    each of `baselines`, for each protocol and level. RQ2, does the level matter? The method at a
+    level minus the same at the next lower one; the baseline is empty. scores: of
+    `evaluation.score`."""
     rows = []
-    for (protocol, level), group in scores.groupby(["protocol", "level"], sort=False):
-        pair = (stats.matrix(group, metric, method=name) for name in (method, over))
-        rows.append(_row("RQ1", protocol, metric, over, f"{level:g}", *pair))
+    for baseline, metric in itertools.product((*baselines, ""), BETTER):
+        for protocol, group in scores.groupby("protocol", sort=False):
+            levels = group["level"].unique().tolist()
+            cases = {f"{at:g}": ((method, at), (baseline, at)) for at in levels}
+            if not baseline:
+                steps = itertools.pairwise(sorted(levels))
+                cases = {f"{a:g} to {b:g}": ((method, b), (method, a)) for a, b in steps}
+            for at, pair in cases.items():
+                each = (stats.matrix(group, metric, method=m, level=x) for m, x in pair)
+                gap = stats.difference(*each)
+                verdict = stats.verdict(gap, *("better", "worse")[:: BETTER[metric]])
+                row = ("RQ1" if baseline else "RQ2", protocol, metric, baseline, at)
+                rows.append((*row, *gap.values, gap.p, verdict))
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def rq2(scores: pd.DataFrame, method: str, *, metric: str = "ssim") -> pd.DataFrame:
-    """Does the level matter? A table with COLUMNS: `method` at a level minus the same at the next
-    lower one, for each protocol; the baseline is empty."""
-    rows = []
-    for protocol, group in scores.groupby("protocol", sort=False):
-        for low, high in itertools.pairwise(sorted(group["level"].unique())):
-            pair = (stats.matrix(group, metric, method=method, level=at) for at in (high, low))
-            rows.append(_row("RQ2", protocol, metric, "", f"{low:g} to {high:g}", *pair))
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _row(question, protocol, metric, baseline, at, ours, theirs) -> tuple:
-    gap = stats.difference(ours, theirs)
-    verdict = stats.verdict(gap, *("better", "worse")[:: BETTER[metric]])
-    return question, protocol, metric, baseline, at, *gap.values, gap.p, verdict
 
 
 def counts(answers: pd.DataFrame, metric: str) -> pd.DataFrame:

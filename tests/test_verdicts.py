@@ -27,6 +27,14 @@ def trainings(*gains: float, **where) -> pd.DataFrame:
     return pd.concat([rows("noisy", 0, **where), *parts])
 
 
+def asked(scores: pd.DataFrame, question: str, baselines=("noisy",), **where) -> pd.DataFrame:
+    """The answers to one question."""
+    table = verdicts.answers(scores, "cae", baselines)
+    for name, value in {"question": question, **where}.items():
+        table = table[table[name] == value]
+    return table
+
+
 @pytest.mark.parametrize("metric", verdicts.BETTER)
 @pytest.mark.parametrize(
     ("gains", "verdict"),
@@ -41,7 +49,7 @@ def trainings(*gains: float, **where) -> pd.DataFrame:
     ],
 )
 def test_rq1_is_decided_by_all_trainings_in_either_metric(metric, gains, verdict):
-    table = verdicts.rq1(trainings(*gains), "cae", metric=metric)
+    table = asked(trainings(*gains), "RQ1", metric=metric)
     assert list(table.columns) == verdicts.COLUMNS
     assert table["verdict"].tolist() == [verdict]
     assert table["difference"].item() == pytest.approx(
@@ -54,7 +62,10 @@ def test_rq1_asks_at_each_level_and_protocol_and_over_any_baseline():
     parts = [trainings(0.1, 0.1, protocol=p, level=level) for p, level in places]
     parts += [rows("blur", 0.2, protocol=p, level=level) for p, level in places]
     scores = pd.concat(parts)
-    over_noisy, over_blur = (verdicts.rq1(scores, "cae", over=name) for name in ("noisy", "blur"))
+    over_noisy, over_blur = (
+        asked(scores, "RQ1", ("noisy", "blur"), metric="ssim", baseline=name)
+        for name in ("noisy", "blur")
+    )
     assert over_noisy["at"].tolist() == ["0.15", "0.3"] * 2
     assert set(over_noisy["verdict"]) == {"better"}
     assert set(over_blur["verdict"]) == {"worse"}
@@ -65,7 +76,7 @@ def test_rq1_asks_at_each_level_and_protocol_and_over_any_baseline():
 def test_rq2_compares_neighbouring_levels_of_all_trainings(metric):
     gains = {0.0: (0.3, 0.3), 0.15: (0.2, 0.201), 0.5: (0.2, 0.202), 0.8: (0.25, 0.25)}
     scores = pd.concat([trainings(*gain, level=level) for level, gain in gains.items()])
-    table = verdicts.rq2(scores.sample(frac=1, random_state=0), "cae", metric=metric)
+    table = asked(scores.sample(frac=1, random_state=0), "RQ2", metric=metric)
     assert table["at"].tolist() == ["0 to 0.15", "0.15 to 0.5", "0.5 to 0.8"]
     assert table["verdict"].tolist() == ["worse", "undecided", "better"]
     assert (np.sign(table["difference"]) == np.array([-1, 1, 1]) * verdicts.BETTER[metric]).all()

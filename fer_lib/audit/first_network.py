@@ -43,8 +43,7 @@ def summarise(history: pd.DataFrame, limits: dict, gradients: pd.DataFrame) -> p
     learns: all its trainings are then below the best constant image.
     loss, lo, hi: mean over `trainings` with Student's 95% interval. starts: the epoch in which each
     training gets below the best constant image, or "never". flat: how many trainings are
-    `like_figure_5`. input_share: see `input_share`. history, gradients: of `records`.
-    """
+    `like_figure_5`. input_share: see `input_share`. history, gradients: of `records`."""
     shares, rows = input_share(gradients.assign(model=gradients["label"])), []
     for (label, network), runs in history.groupby(["label", "network"], sort=False):
         curves = runs.pivot(index="epoch", columns="seed", values="train_loss")

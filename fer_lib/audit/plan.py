@@ -23,8 +23,7 @@ class Arm:
     """A network of `config.NETWORKS` and how it is trained.
 
     width, epochs, learning_rate: None for the profile's. trainings: how many; seeds count up.
-    augmented: with flips and rotations, as in the authors' 44c4a8a3, not in their 2eefa1ee.
-    """
+    augmented: with flips and rotations, as in the authors' 44c4a8a3, not in their 2eefa1ee."""
 
     network: str
     width: float | None = None

@@ -29,8 +29,7 @@ class Procedure:
     deviation of the noise for factor 1, on images in [-1, 1]; 2 if the factor is meant for [0, 1].
     mixed: SSIM (Gaussian window) compares the output, clamped to [0, 1], with the clean image in
     [-1, 1]; else both are in [0, 1] (7x7 window), as in chapter 4. sampled: SSIM of ten images and
-    MSE of one batch; else of all. divided: the MSE is divided by the number of batches.
-    """
+    MSE of one batch; else of all. divided: the MSE is divided by the number of batches."""
 
     network: str = "as-run"
     lowest: float = 0.0

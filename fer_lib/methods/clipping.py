@@ -65,8 +65,7 @@ def estimate_level(noisy: torch.Tensor) -> torch.Tensor:
     Immerkaer's filter for details leaves the noise and little else. For a level s, the mean around
     each pixel tells the clean value, and so how strong the clamped noise is there. The estimate is
     the s for which this agrees with the details of the median block. Fine detail of the picture
-    itself counts as noise. Returns float64 from 0 to 1.
-    """
+    itself counts as noise. Returns float64 from 0 to 1."""
     return torch.tensor([_level(image) for image in noisy.squeeze(1).double().numpy()])
 
 

@@ -161,8 +161,7 @@ def curves(
     a seed of its own keeps it apart from the evaluation's. names: of methods. noise: a name of
     `noise.NOISES`. Returns, for levels above 0, method, noise, level, scale (the level that
     strengths are relative to: the root mean square of noise that is not Gaussian), corrected (for
-    clipping, behind the method; Gaussian noise only), strength and ssim (`metrics.ssim`).
-    """
+    clipping, behind the method; Gaussian noise only), strength and ssim (`metrics.ssim`)."""
     levels, rows = [level for level in levels if level > 0], []
     with Progress(f"tuning, {noise}", len(names) * len(levels)) as bar:
         for level in levels:

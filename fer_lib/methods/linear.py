@@ -2,8 +2,7 @@
 A linear autoencoder with k numbers in its code is at best the projection on the first k principal
 axes (Baldi & Hornik 1989, Neural Networks 2): at noise s its error is about error(0) + s^2 k / n
 for n pixels. Knowing s, the Wiener filter shrinks every axis by its own share of signal instead of
-cutting; knowing that the noise was clamped as well, it is the best linear estimate there is.
-"""
+cutting; knowing that the noise was clamped as well, it is the best linear estimate there is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,8 +89,7 @@ def straighten(mean: np.ndarray, variance: np.ndarray, level: float) -> tuple[np
     mean, variance: of clean pixels, any shape; they are taken as normal, cut off at 0 and 1.
     Returns centre, gain and the variance of e, which is uncorrelated with x: the statistical
     linearisation (Booton 1954) of the moments in `clipping`, averaged by Gauss-Hermite quadrature.
-    Level 0 gives (mean, 1, 0).
-    """
+    Level 0 gives (mean, 1, 0)."""
     if level == 0:
         return mean, np.ones_like(mean), np.zeros_like(mean)
     nodes, weights = np.reshape(np.polynomial.hermite_e.hermegauss(21), (2, -1, *[1] * mean.ndim))

@@ -6,8 +6,7 @@ noise of any known level, each Gaussian has its Wiener estimate and its likeliho
 are averaged by the likelihoods, and overlapping patches by plain means. It is Zoran & Weiss 2011
 ("From learning models of natural image patches to whole image restoration", section 4) and Yu,
 Sapiro & Mallat 2012 ("piecewise linear estimators", equation 8) with two things added: the patches
-know their place and their face, and the clamping is part of the model (`linear.straighten`).
-"""
+know their place and their face, and the clamping is part of the model (`linear.straighten`)."""
 
 import functools
 import hashlib
@@ -202,8 +201,7 @@ def _estimator(place: Place, here, context: np.ndarray, noise: np.ndarray, level
     """What a place does at one level: a function of observations o (N, d), each a patch and its
     context, to the patches' posterior means (N, p).
     z = o whiten - offset, (d,) for each class and there of variance 1; the log likelihood is
-    constant - |z|^2 / 2, the estimate means + z restore. here: its pixels; noise: all variances.
-    """
+    constant - |z|^2 / 2, the estimate means + z restore. here: its pixels; noise: all variances."""
     shared = (context.T * noise) @ context, context[here], noise[here]
     pairs = zip(place.means, place.covariances, strict=True)
     parts = [_wiener(m.astype(float), s.astype(float), shared, level) for m, s in pairs]

@@ -18,8 +18,7 @@ class RestorerConfig:
     architecture: a name in `networks.ARCHITECTURES`. supervision: by pairs of noisy and "clean"
     images, by pairs of noisy ones (Lehtinen et al. 2018, "Noise2Noise"), or by single noisy ones
     (Huang et al. 2021, "Neighbor2Neighbor"). loss: the squared error "mse", which noisy targets
-    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al., IEEE TCI 2017).
-    """
+    need, being the best guess of a mean; or 1 - "ssim" with it (Zhao et al., IEEE TCI 2017)."""
 
     architecture: str
     supervision: str = "clean"
@@ -38,8 +37,7 @@ class Network:
     "clean" images, "pairs" of noisy and clean ones, or "noisy" ones alone. mirrored: the label of
     its second version with test-time augmentation, the mean of what it makes of an image and of its
     mirror image; "" for none. stages: its trainings in a full study, each as the epochs of its
-    schedule stages. version: raised when the same settings train another network.
-    """
+    schedule stages. version: raised when the same settings train another network."""
 
     label: str
     model: RestorerConfig | None = None
@@ -113,8 +111,7 @@ class ReferenceConfig:
     meet other noise, evenly spaced (chapter 8). networks: what is trained with noise. trainings: of
     each of them, from as many seeds. trend: what differs in one thing, by its name in
     `ranking.AXES`, rising; trained once. training: of them all, but for the epochs, and but for the
-    paper's network, which keeps its own.
-    """
+    paper's network, which keeps its own."""
 
     tuning: int = 64
     slow: bool = False

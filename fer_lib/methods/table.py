@@ -29,8 +29,7 @@ class Reference:
     label: for tables. learns: from "nothing", "clean" images, "pairs" of noisy and clean ones, or
     "noisy" ones alone. told: whether it is told the noise level; if not, it is blind. parameters:
     numbers that it keeps. family: versions of one method share it and are no rivals. methods: one
-    for each of its trainings, or the one there is.
-    """
+    for each of its trainings, or the one there is."""
 
     label: str
     learns: str

@@ -20,8 +20,7 @@ def write(
 
     ids: of faces. methods: name -> (label, method), as shown from left to right.
     Returns face, level, method, label, ssim, file; the clean faces come first, as the method
-    "clean" at level 0. Noise and scores are those of *camera noise* in chapters 4 and 6.
-    """
+    "clean" at level 0. Noise and scores are those of *camera noise* in chapters 4 and 6."""
     places, camera = np.searchsorted(study.faces.rows["id"], ids), PROTOCOLS["camera noise"]
     clean, rows = pipeline.to_unit(torch.tensor(study.faces.images[places])), []
     shown = [(0, "clean", "clean face", clean)]

@@ -18,8 +18,7 @@ class Reader:
     inside a zip (`archive.Tree`); None for a package. images: uint8 (N, 48, 48). rows: a frame with
     one row an image, sorted by `id` (a unique whole number), with `usage` ("Training", "PublicTest"
     or "PrivateTest"), `person` (whose pictures must stay together) and `emotion`, each "" where it
-    is not known. It raises UserError for anything that is not as expected.
-    """
+    is not known. It raises UserError for anything that is not as expected."""
 
     mark: str = ""
     holds: str = ""

@@ -18,8 +18,7 @@ class RecogniserConfig:
     """A small residual network on 48x48 gray images (`recogniser.Recogniser`).
 
     channels, blocks: of each stage, of which every one halves the size of the one before. noise:
-    whether it learns from noisy faces, of all levels from none to the highest of the denoisers'.
-    """
+    whether it learns from noisy faces, of all levels from none to the highest of the denoisers'."""
 
     channels: tuple[int, ...] = (32, 64, 128)
     blocks: tuple[int, ...] = (1, 2, 2)

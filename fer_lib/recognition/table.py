@@ -3,8 +3,7 @@
 `recognise` gives one long table of answers: one row for each recogniser (columns `classifier`,
 `seed`), `method`, `level` and image (`id`), with its `truth` and the `guess` (positions in
 EMOTIONS), `correct` (1 or 0), `confidence`, the probability of the guess, and `votes`, the share
-of the ten votes that the guess has.
-"""
+of the ten votes that the guess has."""
 
 import itertools
 from collections.abc import Sequence

@@ -15,8 +15,7 @@ def facts(folder: Path, record: dict) -> dict:
     network at full width. viewer: the rows of viewer.csv, each with its picture in base64. levels:
     with noise. methods: of each the columns of cost.csv and cost_times.csv, and for each level mean
     `ssim`, `psnr` and `gmsd` over all trainings and the `tested` faces. tables, figures: (file,
-    bytes) each.
-    """
+    bytes) each."""
     viewer = read(folder, "viewer").to_dict("records")
     costs = read(folder, "cost").merge(read(folder, "cost_times"), on="method").to_dict("records")
     for row in viewer:

@@ -9,8 +9,7 @@ raises its VERSION. `prepare` writes this down in work/RUN, where the Snakefile 
     trainings/KEY.json  the recipe of a training
     made/NN.json        chapter NN was executed: digests of what was asked and of its tables
     made/report.json    the pages were made: digests of all files of the report but the networks
-    trained/KEY         the training has ended, here or where it was published
-"""
+    trained/KEY         the training has ended, here or where it was published"""
 
 import hashlib
 import json
@@ -78,11 +77,6 @@ def _write(path: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, default=asdict)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write_text(path, text)
-
-
-def facts(run: str) -> dict[str, str]:
-    """Name and checksum of the data set of a run."""
-    return read(WORK / run / "asked" / "report.json")["data"]
 
 
 def parameters(run: str) -> dict:

@@ -2,8 +2,7 @@
 torch would write every sum and product to memory. With s = x + y and d = x - y, 2xy is
 (s^2 - d^2) / 2 and x^2 + y^2 is (s^2 + d^2) / 2: both factors of SSIM are quotients of such terms,
 exactly 1 where d is 0. The compiler needs `contract` (a product and a sum are one instruction) and
-`reassoc` (sums in any order) for vectors; in `_add_windows`, `contract` would round that 1.
-"""
+`reassoc` (sums in any order) for vectors; in `_add_windows`, `contract` would round that 1."""
 
 import functools
 

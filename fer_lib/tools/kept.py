@@ -24,7 +24,6 @@ def kept(make: Callable, images: torch.Tensor, *facts) -> torch.Tensor:
             found = np.load(path) if len(batch) == BATCH else None
         except (OSError, ValueError, EOFError):  # it is not there, or cut off
             found = make(batch).numpy()
-            with files.replacing(path) as temporary:
-                np.save(temporary, found)
+            files.write_array(path, found)
         made.append(make(batch) if found is None else torch.from_numpy(found))
     return torch.cat(made)

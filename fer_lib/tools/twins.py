@@ -13,8 +13,7 @@ def pairs(images: np.ndarray, *, rows: int = 1000) -> np.ndarray:
     """All pairs of twins in `images` (N, 48, 48) uint8: positions (m, 2) int32, sorted.
     Products of small vectors (`_sketch`), `rows` images at a time, give an upper bound of each
     correlation in float32. The few pairs near or above LIMIT are then compared in whole numbers,
-    so all processors find the same pairs. FER+ has 638 million pairs, which take seven seconds.
-    """
+    so all processors find the same pairs. FER+ has 638 million pairs, which take seven seconds."""
     starts, sketches, twins = range(0, len(images), rows), {}, set()
     for step in (1, -1):
         parts = [_sketch(images[i : i + rows, :, ::step]) for i in starts]

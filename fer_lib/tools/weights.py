@@ -15,21 +15,14 @@ from fer_lib.config import REPORTS, ROOT, WORK, UserError
 from fer_lib.tools import files
 
 SUFFIX = ".safetensors"
+#: Beside a checkpoint: that of the epoch before, and the seconds of all epochs, which are apart
+#: because no two trainings have the same.
+PREVIOUS, SECONDS = f"previous{SUFFIX}", "seconds.json"
 
 
-def checkpoint(key: str) -> Path:
-    """Where the training `key` keeps what it needs to go on."""
-    return WORK / "models" / key / f"checkpoint{SUFFIX}"
-
-
-def previous(key: str) -> Path:
-    """Where the checkpoint of the epoch before lies."""
-    return checkpoint(key).with_stem("previous")
-
-
-def seconds(key: str) -> Path:
-    """Where it notes the seconds of its epochs: apart, for no two trainings have the same."""
-    return checkpoint(key).with_name("seconds.json")
+def checkpoint(key: str, name: str = f"checkpoint{SUFFIX}") -> Path:
+    """Where the training `key` keeps what it needs to go on, or its PREVIOUS or its SECONDS."""
+    return WORK / "models" / key / name
 
 
 def save(path: Path, tensors: dict, **facts) -> None:
@@ -59,7 +52,7 @@ def newest(key: str) -> tuple[dict, dict, bool] | None:
     """The tensors and facts of the checkpoint `key`, and True; if it is damaged or gone those of
     the epoch before, and False. None if there is neither. Raises UserError if both are damaged."""
     failed = None
-    for path in (checkpoint(key), previous(key)):
+    for path in (checkpoint(key), checkpoint(key, PREVIOUS)):
         if path.exists():
             try:
                 tensors, facts = load(path)
@@ -76,7 +69,7 @@ def _timed(key: str, facts: dict) -> dict:
     """`facts` with the seconds of its epochs, nan where they are not known."""
     noted = []
     with contextlib.suppress(OSError, ValueError, TypeError):
-        noted = [float(taken) for taken in json.loads(seconds(key).read_text())]
+        noted = [float(taken) for taken in json.loads(checkpoint(key, SECONDS).read_text())]
     noted += [math.nan] * len(facts["history"])
     timed = zip(facts["history"], noted, strict=False)
     return facts | {"history": [{"seconds": taken, **epoch} for epoch, taken in timed]}

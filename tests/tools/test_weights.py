@@ -302,7 +302,7 @@ def test_a_digest_is_of_the_values_in_their_order():
 
 def test_a_published_file_has_the_weights_in_half_precision_and_all_facts(project):
     begun()
-    weights.seconds(KEY).write_text("[7.5, 8.5]")
+    weights.checkpoint(KEY, weights.SECONDS).write_text("[7.5, 8.5]")
     path = publish.publish(KEY, project / "networks")
     assert path == project / "networks" / f"{KEY}.safetensors"
     published, read = weights.load(path)
