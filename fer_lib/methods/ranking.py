@@ -63,6 +63,11 @@ def firsts(pooled: pd.DataFrame, metric: str) -> list[str]:
     return [*noisy.loc[signed.groupby(noisy["level"]).idxmax(), "method"].unique()]
 
 
+def clear(table: pd.DataFrame) -> pd.Series:
+    """Which rows are ahead beyond doubt, after Holm's correction."""
+    return (table["difference"] > 0) & (table["p_holm"] < 1 - stats.LEVEL)
+
+
 def told(row: pd.Series) -> str:
     """A difference with its interval, of a table of this module; in brackets where it is not clear
     after Holm's correction."""
@@ -72,16 +77,18 @@ def told(row: pd.Series) -> str:
 
 def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFrame:
     """How far each method is ahead of the best of `filters` by mean SSIM at each level of a noise:
-    noise, level, filter, method, the paired difference in SSIM, and its interval."""
+    noise, level, filter, method, the paired difference in SSIM, its interval, and p after Holm's
+    correction over all rows."""
     rows = []
     for (noise, level), group in scores.groupby(["noise", "level"], sort=False):
         best = group[group["method"].isin(filters)].groupby("method")["ssim"].mean().idxmax()
         theirs = stats.matrix(group, "ssim", method=best)
         for name in group["method"][~group["method"].isin(filters)].unique():
             gap = stats.difference(stats.matrix(group, "ssim", method=name), theirs)
-            rows.append((noise, level, best, name, *gap.values))
-    columns = ["noise", "level", "filter", "method", "difference", "lo", "hi"]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append((noise, level, best, name, *gap.values, gap.p))
+    columns = ["noise", "level", "filter", "method", "difference", "lo", "hi", "p_holm"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=stats.holm(table["p_holm"].to_numpy()))
 
 
 #: What `trend` varies, one at a time, and what it counts.

@@ -36,6 +36,7 @@ def answer(tables: Path) -> list[str]:
         "noisy": noisy,
         "best": best,
         "robust": robust,
+        "robust_clean": means["noisy", "noisy", 0.0],
         "helps": helps,
         "own": {name: counts(rows, QUESTIONS[0][0]) for name, rows in gains.groupby("method")},
         "both": both,
@@ -64,13 +65,14 @@ def usual(emotions: pd.DataFrame) -> dict:
 
 def erased(emotions: pd.DataFrame) -> list[dict]:
     """Emotions of which the recogniser that learnt from clean faces names less than half as many
-    in the weakest noise, but for those of FEW faces: emotion, recall before and after; the worst
-    first."""
-    rows = emotions.query("classifier == 'clean' and method == 'noisy' and n >= @FEW")
+    in the weakest noise, but for those of FEW faces: emotion, recall before and after, and that of
+    the `second` recogniser after; the worst first."""
+    rows = emotions.query("method == 'noisy' and n >= @FEW")
     if rows.empty:
         return []
-    recall = rows.pivot_table("mean", "emotion", "level").iloc[:, :2]
-    recall.columns = ["before", "after"]
+    recall = rows.pivot_table("mean", "emotion", ["classifier", "level"])
+    recall = pd.concat([recall["clean"].iloc[:, :2], recall["noisy"].iloc[:, 1]], axis="columns")
+    recall.columns = ["before", "after", "second"]
     lost = recall[recall["after"] < recall["before"] / 2]
     order = (lost["after"] / lost["before"]).sort_values(kind="stable").index
     return lost.loc[order].reset_index().to_dict("records")

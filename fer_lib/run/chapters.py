@@ -109,7 +109,7 @@ CHAPTERS = (
         "Other noise",
         "Which methods still work on noise that they were not made for?",
         reads=("split", "models", "autoencoder", "references"),
-        writes=("tuning_noise_types", "noise_types", "noise_evaluation"),
+        writes=("tuning_noise_types", "noise_types", "noise_ahead", "noise_evaluation"),
         trainings=("core", "methods"),
     ),
     Chapter(

@@ -184,6 +184,8 @@ def test_methods_are_set_against_the_best_filter_of_each_noise_and_level():
     assert found == pytest.approx(gains, abs=1e-3)
     assert ((table["lo"] < table["difference"]) & (table["difference"] < table["hi"])).all()
     assert (table["lo"] > 0).tolist() == [gain > 0 for gain in gains.values()]
+    assert ranking.clear(table).tolist() == [gain > 0 for gain in gains.values()]
+    assert not ranking.clear(table.assign(p_holm=0.06)).any()
 
 
 # --- what more learning brings -------------------------------------------------------------------
