@@ -23,7 +23,7 @@ def markdown(folder: Path) -> str:
     record = json.loads((folder / "run.json").read_text())
     told = {} if paper.caveat(record["data"]["name"]) else findings.facts(folder)
     words = jinja2.Environment(loader=jinja2.PackageLoader("fer_lib.report", "template"))
-    shown = {"record": record, "facts": told, "strip": strip(folder)}
+    shown = {"record": record, "facts": told, "strip": strip(folder), "level": LEVEL}
     return words.get_template("readme.md.j2").render(shown).strip() + "\n"
 
 

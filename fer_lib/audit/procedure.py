@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib import evaluation, metrics, noise, pipeline, stats
+from fer_lib import metrics, noise, pipeline, stats
 from fer_lib.noise import PROTOCOLS
 from fer_lib.tools.progress import Progress
 
@@ -70,11 +70,6 @@ def noisy_images(clean: torch.Tensor, procedure: Procedure, level: float, ids, s
     return noise.add(clean, procedure.strength * level, ids, seed).clamp(procedure.lowest, 1)
 
 
-def outputs(model: torch.nn.Module, noisy: torch.Tensor) -> torch.Tensor:
-    """The outputs (N, 3, 96, 96), not clamped, of a network in eval mode."""
-    return evaluation.network(model)(noisy, AS_THEY_ARE, 0.0)
-
-
 def compare(output: torch.Tensor, clean: torch.Tensor, procedure: Procedure) -> dict:
     """`ssim` and `mse` (N,) of outputs with clean images in [-1, 1], both (N, 3, 96, 96)."""
     if procedure.mixed:
@@ -90,7 +85,8 @@ def score(
     """One row per level and face: level, id, ssim, mse (not divided); faces: uint8 (N, 48, 48)."""
     clean, tables = clean_images(faces), []
     for level in levels:
-        output = outputs(model, noisy_images(clean, procedure, level, ids, seed))
+        noisy = noisy_images(clean, procedure, level, ids, seed)
+        output = AS_THEY_ARE.restore(model, noisy)
         tables.append(pd.DataFrame({"level": level, "id": ids} | compare(output, clean, procedure)))
     return pd.concat(tables, ignore_index=True)
 

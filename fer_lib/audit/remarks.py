@@ -26,7 +26,8 @@ def looks(model, faces: np.ndarray, ids, *, levels: Sequence[float], seed: int) 
     clean, tables, first = procedure.clean_images(faces), [], None
     for level in levels:
         noisy = procedure.noisy_images(clean, Procedure(), level, ids, seed)
-        output, raw = procedure.outputs(model, noisy).clamp(0, 1), clean.clamp(0, 1)
+        output = procedure.AS_THEY_ARE.restore(model, noisy).clamp(0, 1)
+        raw = clean.clamp(0, 1)
         first = output if first is None else first
         row = {"level": level, "id": ids, **look(raw, noisy, output)}
         row |= {"spacing": spacing(output - first), "noise_spacing": spacing(noisy - raw)}

@@ -97,6 +97,11 @@ def test_the_answer_names_who_reproduces_it_who_learns_and_the_gradients():
     assert "additions nor batch norms, learns in some trainings (2 trainings). Of" in text
     assert "without its additions it learns (1 training), without" in text
     assert text.endswith("in 1 networks, and 0 of these learn all the same.")
+    vanishing = {"early": 0.05, "range-matched-bare": 0.05}
+    text = first_network.answer(summary(*parts, history("range-matched-bare", 0.02), **vanishing))
+    assert text.endswith(
+        "in 2 networks, and 1 of these learn all the same, 1 with the output layer that fits."
+    )
     text = first_network.answer(summary(*parts[:1], parts[2]))
     assert "came out of 0 of 0 trainings of the authors' first network, and of 0 of 1" in text
 
