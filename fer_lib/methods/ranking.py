@@ -78,7 +78,7 @@ def told(row: pd.Series) -> str:
 def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFrame:
     """How far each method is ahead of the best of `filters` by mean SSIM at each level of a noise:
     noise, level, filter, method, the paired difference in SSIM, its interval, and p after Holm's
-    correction over all rows."""
+    correction over all rows of the method."""
     rows = []
     for (noise, level), group in scores.groupby(["noise", "level"], sort=False):
         best = group[group["method"].isin(filters)].groupby("method")["ssim"].mean().idxmax()
@@ -88,7 +88,8 @@ def against_filters(scores: pd.DataFrame, filters: Sequence[str]) -> pd.DataFram
             rows.append((noise, level, best, name, *gap.values, gap.p))
     columns = ["noise", "level", "filter", "method", "difference", "lo", "hi", "p_holm"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(p_holm=stats.holm(table["p_holm"].to_numpy()))
+    corrected = table.groupby("method")["p_holm"].transform(lambda p: stats.holm(p.to_numpy()))
+    return table.assign(p_holm=corrected)
 
 
 #: What `trend` varies, one at a time, and what it counts.

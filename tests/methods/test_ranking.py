@@ -186,6 +186,10 @@ def test_methods_are_set_against_the_best_filter_of_each_noise_and_level():
     assert (table["lo"] > 0).tolist() == [gain > 0 for gain in gains.values()]
     assert ranking.clear(table).tolist() == [gain > 0 for gain in gains.values()]
     assert not ranking.clear(table.assign(p_holm=0.06)).any()
+    others = [part.replace("x", "y") for part in parts if "x" in part["method"].to_numpy()]
+    both = ranking.against_filters(pd.concat([*parts, *others]), ("median", "tv", "gaussian"))
+    kept = both[both["method"] == "x"]  # Holm's correction is over the cases of a method
+    assert kept["p_holm"].tolist() == table["p_holm"].tolist()
 
 
 # --- what more learning brings -------------------------------------------------------------------
