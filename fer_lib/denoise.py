@@ -42,6 +42,8 @@ def denoise(images, network: str = "compact", *, axes: str = "", device=None):
         array, dtype = pictures.array(images)
         restored = denoise(torch.from_numpy(array), network, axes=axes, device=device)
         return restored.numpy().astype(dtype, copy=False)
+    if images.layout != torch.strided or images.is_meta:
+        raise UserError("a sparse tensor, or one without values: give a dense one")
     restored = images.detach().clone()
     channel = pictures.channel(tuple(images.shape), axes)
     planes = restored if channel is None else restored.movedim(channel, 0)
@@ -69,7 +71,7 @@ def _check(images: torch.Tensor) -> None:
 
 
 def _restore(planes: torch.Tensor, model: nn.Module) -> torch.Tensor:
-    """(N, H, W) -> the same, in parts that fit into memory, by the method that leads chapter 6."""
+    """(N, H, W) -> the same, in parts that fit into memory, each with its mirror image."""
     white, several = WHITE[planes.dtype], max(1, SIDE**2 // planes[0].numel())
     restored = torch.empty_like(planes)
     starts = map(range, (0, 0, 0), planes.shape, (several, SIDE, SIDE))

@@ -121,11 +121,8 @@ class Study:
 
     def reconstruct(self, recipe: Recipe) -> Trained:
         """The training of a recipe with the task "reconstruction": loaded, or trained now."""
-        return self.fit(training.Reconstruction(recipe.model, recipe.training.augmented), recipe)
-
-    def fit(self, task: training.Task, recipe: Recipe, start: Trained | None = None) -> Trained:
-        """`training.fit` on the faces that the recipe names."""
-        return training.fit(task, self.images(recipe.part), recipe, start)
+        task = training.Reconstruction(recipe.model, recipe.training.augmented)
+        return training.fit(task, self.images(recipe.part), recipe)
 
 
 def open_study(profile: str, path: str = "", seed: int = 0, seeds: int = 0) -> Study:

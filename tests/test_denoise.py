@@ -218,6 +218,8 @@ def test_a_large_image_is_restored_in_tiles_without_a_seam(publish, size, monkey
         (np.zeros((4, 4), complex), "images of complex128"),
         (np.zeros((4, 4), object), "images of object"),
         (torch.zeros(4, 4, dtype=torch.complex64), "images of torch.complex64"),
+        (torch.zeros(4, 4).to_sparse(), "give a dense one"),
+        (torch.zeros(4, 4, device="meta"), "give a dense one"),
         ([[0.1], [0.2, 0.3]], "make no array"),
         ("photo.png", "images of <U9"),
         (None, "images of object"),

@@ -240,29 +240,19 @@ def test_the_papers_network_is_trained_as_the_plan_of_its_chapters_says(study, a
     for network, seed in (("cae", 3), ("cae", 4), ("cae-plain", 3), ("cae-plain", 4)):
         assert study.trained(network, seed) == "trained"
     assert [given[2] for given in asked] == planned
-    for task, faces, recipe, start in asked:
+    for task, faces, recipe in asked:
         assert task == training.Reconstruction(recipe.model, recipe.training.augmented)
         assert np.array_equal(faces, study.side("train")[0])
-        assert start is None
 
 
 def test_a_recipe_decides_task_and_faces(study, asked):
     part = study.part("paper")
     recipe = config.reconstruction(study.settings, part, "as-run", 9, augmented=False)
     study.reconstruct(recipe)
-    ((task, faces, given, start),) = asked
+    ((task, faces, given),) = asked
     assert task == training.Reconstruction(study.settings.model("as-run"), False)
     assert np.array_equal(faces, study.paper("train")[0])
-    assert (given, start) == (recipe, None)
-
-
-def test_a_wings_task_and_its_start_are_handed_on(study, asked):
-    recipe = config.reconstruction(study.settings, study.part("learning"), "cae", 0)
-    task, start = object(), object()
-    study.fit(task, recipe, start)
-    ((given_task, faces, given, given_start),) = asked
-    assert (given_task, given, given_start) == (task, recipe, start)
-    assert np.array_equal(faces, study.images(study.part("learning")))
+    assert given == recipe
 
 
 def test_validation_faces_are_of_their_part_and_evenly_spaced(opened):

@@ -2,6 +2,7 @@
 
 import torch
 
+from fer_lib import training
 from fer_lib.config import Recipe
 from fer_lib.methods import supervision
 from fer_lib.study import Study
@@ -22,7 +23,7 @@ def train(study: Study, recipe: Recipe) -> Trained:
     if recipe.training.compile:  # each shape for itself, and forget other networks: for an image
         torch.compiler.reset()  # and its half at once torch 2.14 fails on CPUs
         torch._dynamo.config.automatic_dynamic_shapes = False
-    return study.fit(task(recipe), recipe, start)
+    return training.fit(task(recipe), study.images(recipe.part), recipe, start)
 
 
 def images_seen(recipe: Recipe, faces: int) -> int:
