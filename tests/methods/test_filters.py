@@ -10,6 +10,7 @@ from fer_lib import metrics, noise
 from fer_lib.config import UserError
 from fer_lib.methods import clipping, filters
 from fer_lib.methods.filters import FILTERS
+from fer_lib.tools import kept
 
 NAMES = [name for name in FILTERS if name != "noisy"]
 IDS = range(8)
@@ -71,6 +72,27 @@ def test_bm3d_leaves_no_pixel_of_a_noisy_gray_out():
 def test_what_is_slow_is_used_where_it_is_asked_for(clean):
     curves = filters.curves(clean[:1, :, :24, :24], [0.15], ids=[0], seed=0)
     assert set(curves["method"]) == {*FILTERS} - {"bm3d"}
+
+
+def test_what_is_slow_is_made_once_for_the_same_faces_level_and_strength(
+    noisy, monkeypatch, tmp_path
+):
+    made = []
+
+    def denoise(image, level, strength):
+        made.append((level, strength))
+        return image / 2
+
+    monkeypatch.setattr(kept, "WORK", tmp_path)
+    monkeypatch.setattr(kept, "BATCH", 2)
+    for slow in (True, False):
+        monkeypatch.setitem(FILTERS, "x", filters.Filter(denoise, "", (1,), slow=slow))
+        for level, strength in ((0.15, 1), (0.15, 1), (0.3, 1), (0.15, 2)):
+            output = filters.apply("x", noisy[:2], level, strength)
+            assert torch.equal(output, noisy[:2] / 2)
+    once = [(0.15, 1), (0.3, 1), (0.15, 2)]
+    always = [(0.15, 1), (0.15, 1), (0.3, 1), (0.15, 2)]
+    assert made == [where for where in (*once, *always) for _ in range(2)]
 
 
 @pytest.mark.parametrize("name", NAMES)
