@@ -119,12 +119,12 @@ def test_tuned_on_smooth_pictures_it_halves_the_error(name, clean, noisy):
 
 
 def test_the_band_limit_keeps_waves_below_its_cut_off_and_no_others():
-    for frequency, kept in ((6, True), (12, True), (13, False), (40, False)):
+    for frequency, stays in ((6, True), (12, True), (13, False), (40, False)):
         waves = np.zeros((48, 48))
         waves[0, 0], waves[0, frequency] = 24, 5
         image = torch.from_numpy(scipy.fft.idctn(waves, norm="ortho"))[None, None].float()
         output = filters.apply("band-limit", image, 0.1, 12.5 / 96)  # row k: k / 96 a pixel
-        expected = image if kept else torch.full_like(image, 0.5)
+        expected = image if stays else torch.full_like(image, 0.5)
         torch.testing.assert_close(output, expected, atol=1e-6, rtol=0)
 
 
