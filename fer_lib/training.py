@@ -44,13 +44,14 @@ class Reconstruction:
     def build(self, seed: int) -> nn.Module:
         return autoencoder.build(self.model, seed)
 
-    def batch(self, faces: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Network input, which is also the target: (N, 3, 96, 96) in [-1, 1]."""
+    def batch(self, faces: torch.Tensor, generator: torch.Generator) -> tuple:
+        """Network input and target, here the same: (N, 3, 96, 96) in [-1, 1]."""
         x = pipeline.training_batch(faces, generator, self.augmented)
-        return x.contiguous(memory_format=torch.channels_last)
+        return (x := x.contiguous(memory_format=torch.channels_last)), x
 
-    def loss(self, network: nn.Module, batch: torch.Tensor, progress: float) -> torch.Tensor:
-        return F.mse_loss(network(batch).float(), batch)
+    def loss(self, network: nn.Module, batch: tuple, progress: float) -> torch.Tensor:
+        x, target = batch
+        return F.mse_loss(network(x).float(), target)
 
 
 @dataclass(frozen=True)

@@ -112,14 +112,9 @@ class DenoisingAutoencoder(Reconstruction):
     """The paper's network, trained as the paper trains it, but for its input, which is noisy."""
 
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> tuple:
-        """Network input and target, (N, 3, 96, 96) in [-1, 1]."""
-        target = super().batch(faces, generator)
+        _, target = super().batch(faces, generator)
         gray = pipeline.denormalise(target[:, :1])
         small = pipeline.resize(gray, gray.shape[-1] // 2)
         noisy = corrupt(small, draw_levels(len(faces), generator), generator)
         x = pipeline.to_rgb(pipeline.normalise(pipeline.resize(noisy)))
         return x.contiguous(memory_format=torch.channels_last), target
-
-    def loss(self, network: nn.Module, batch: tuple, progress: float) -> torch.Tensor:
-        x, target = batch
-        return F.mse_loss(network(x).float(), target)

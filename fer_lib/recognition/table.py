@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binomtest, kendalltau
 from torch import nn
 
 from fer_lib import evaluation, pipeline, stats
@@ -228,15 +228,7 @@ def ranks(answers: pd.DataFrame, scores: pd.DataFrame, classifier: str, seed: in
         for measure, sign in MEASURES.items():
             each = kept.sort_values("id").groupby("method")[measure].agg(list)
             values = np.array([each[name] for name in names]) * sign
-            tau, *drawn = kendall(values @ weights, right @ weights)
+            taus = kendalltau(values @ weights, right @ weights, axis=0).statistic
+            tau, *drawn = np.nan_to_num(taus)  # 0 where all methods are equal
             rows.append((level, measure, tau, *np.quantile(drawn, [0.025, 0.975])))
     return pd.DataFrame(rows, columns=["level", "measure", *ends("tau")])
-
-
-def kendall(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b (1945) of each column of x and y (methods, draws): (draws,); 0 where all
-    methods are equal. scipy's takes one column at a time."""
-    one, other = np.triu_indices(len(x), 1)
-    x, y = np.sign(x[one] - x[other]), np.sign(y[one] - y[other])
-    pairs = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
-    return (x * y).sum(axis=0) / np.maximum(pairs, 1)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kendalltau
 
 from fer_lib import evaluation
 from fer_lib.methods.table import Reference
@@ -101,14 +100,6 @@ def test_a_measure_that_follows_accuracy_has_tau_1_and_its_opposite_minus_1():
     assert made["tau"].to_dict() == {"ssim": 1, "psnr": -1, "mse": -1, "gmsd": 1}
     assert (made["tau_lo"] <= made["tau"]).all()
     assert made.loc["ssim", "tau_lo"] > 0.5
-
-
-def test_kendalls_tau_is_scipys_with_and_without_ties():
-    random = np.random.default_rng(0)
-    x, y = random.integers(0, 5, (2, 7, 30))
-    expected = [kendalltau(*pair).statistic for pair in zip(x.T, y.T, strict=True)]
-    np.testing.assert_allclose(table.kendall(x, y), expected)
-    assert table.kendall(np.ones((3, 1)), x[:3, :1]) == [0]
 
 
 def test_the_pair_that_disagrees_most_is_found():
