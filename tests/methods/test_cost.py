@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib import config
+from fer_lib import config, training
 from fer_lib.methods import cost, networks, plans
 from fer_lib.methods.table import Reference
 from fer_lib.training import Trained
@@ -55,7 +55,7 @@ def test_costs_are_a_row_a_method():
 
 
 class Study:
-    """Enough of a study for `cost.budgets`: 40 faces, trainings that end at once."""
+    """Enough of a study for `cost.budgets`: 40 faces."""
 
     settings = config.load("smoke")
     faces = SimpleNamespace(checksum="data")
@@ -63,10 +63,12 @@ class Study:
     def images(self, part):
         return np.zeros((40, 48, 48), np.uint8)
 
-    def fit(self, task, recipe, start=None):
-        epochs = range(1, recipe.training.epochs + 1)
-        history = [{"train_loss": 1 / (recipe.seed + n), "seconds": 60.0} for n in epochs]
-        return Trained(task.build(0), history, [], recipe.key)
+
+def fit(task, faces, recipe, start=None) -> Trained:
+    """A training that ends at once."""
+    epochs = range(1, recipe.training.epochs + 1)
+    history = [{"train_loss": 1 / (recipe.seed + n), "seconds": 60.0} for n in epochs]
+    return Trained(task.build(0), history, [], recipe.key)
 
 
 PAPER, PAPERS = plans.NETWORKS["cae"].label, Study.settings.training.epochs
@@ -75,9 +77,10 @@ PAPER, PAPERS = plans.NETWORKS["cae"].label, Study.settings.training.epochs
 @pytest.fixture
 def budgets(monkeypatch):
     schedules = (plans.Schedule("xie", (10,)), plans.Schedule("xie", (5, 10)))
-    training = plans.replace(plans.PLANS["smoke"].training, epoch_images=30)
-    plan = plans.ReferenceConfig(networks=schedules, trainings=2, training=training)
+    settings = plans.replace(plans.PLANS["smoke"].training, epoch_images=30)
+    plan = plans.ReferenceConfig(networks=schedules, trainings=2, training=settings)
     monkeypatch.setitem(plans.PLANS, "smoke", plan)
+    monkeypatch.setattr(training, "fit", fit)
     return cost.budgets(Study()).set_index("network")
 
 
