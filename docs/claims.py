@@ -12,6 +12,8 @@ import pandas as pd
 from docs import verify
 from fer_lib import autoencoder, paper, stats
 from fer_lib.audit.ablation import VANISHED
+from fer_lib.audit.answer import CODE_BATCHES
+from fer_lib.audit.remarks import OURS
 from fer_lib.config import REPORTS
 from fer_lib.methods import ranking
 from fer_lib.tools import files
@@ -59,7 +61,7 @@ def judge(folder: Path) -> dict[int, tuple[str, str]]:
         19: (FAILS, "SSIM goes from -1 to 1"),
         20: (
             FAILS,
-            f"undivided it is {paper.MSE[0.0] * 16:.2f}, the loss of one batch of 64;"
+            f"undivided it is {paper.MSE[0.0] * CODE_BATCHES:.2f}, the loss of one batch of 64;"
             f" {_floor(tables.as_run_losses)}",
         ),
         21: _remark(tables.remarks, 21),
@@ -210,7 +212,8 @@ def _remark(remarks: pd.DataFrame, claim: int) -> tuple[str, str]:
 
 def _negative(remarks: pd.DataFrame) -> tuple[str, str]:
     """There are negative values; whether high luminance makes them."""
-    negative, looks = (remarks[remarks["claim"] == number].iloc[0] for number in (22, 21))
+    ours = remarks[remarks["source"] == OURS].set_index("claim")
+    negative, looks = ours.loc[22], ours.loc[21]
     if negative["verdict"] != "follows":
         return FAILS, negative["evidence"]
     bright = "darker" not in looks["evidence"]

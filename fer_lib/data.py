@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +57,20 @@ def prepare(path: str | None = None) -> Path:
         name = sources.recognise(root) if source else EMBEDDED
         images, rows = importlib.import_module(f"fer_lib.readers.{name}").read(root)
         meta = {"name": name, "checksum": checksum(images, rows["id"]), "images": len(images)}
-        files.write_array(folder / "images.npy", images)
+        _save(folder / "images.npy", images)
         files.write_text(folder / "rows.csv", rows.to_csv(index=False))
         files.write_text(folder / "meta.json", json.dumps(meta))  # last: once it exists, all do
     if not _twins(folder).exists():
         images = np.load(folder / "images.npy", mmap_mode="r")
-        files.write_array(_twins(folder), twins.pairs(images))
+        _save(_twins(folder), twins.pairs(images))
     return folder
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    content = io.BytesIO()
+    np.save(content, array)  # not to a file: NumPy says nothing of a full disk for a small array
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def _twins(folder: Path) -> Path:

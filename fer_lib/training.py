@@ -47,7 +47,8 @@ class Reconstruction:
     def batch(self, faces: torch.Tensor, generator: torch.Generator) -> tuple:
         """Network input and target, here the same: (N, 3, 96, 96) in [-1, 1]."""
         x = pipeline.training_batch(faces, generator, self.augmented)
-        return (x := x.contiguous(memory_format=torch.channels_last)), x
+        x = x.contiguous(memory_format=torch.channels_last)
+        return x, x
 
     def loss(self, network: nn.Module, batch: tuple, progress: float) -> torch.Tensor:
         x, target = batch

@@ -16,7 +16,7 @@ from conftest import assert_known, png, write_folder, write_zip
 from fer_lib import config, data
 from fer_lib.config import UserError
 from fer_lib.readers import ferplus, sources
-from fer_lib.tools import files, twins
+from fer_lib.tools import twins
 
 pytestmark = pytest.mark.usefixtures("work")
 VOTES, LABELS = "fer2013new.csv", "FER2013Train/label.csv"
@@ -117,7 +117,7 @@ def test_a_disk_that_has_no_room_for_a_small_array_is_not_passed_over(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
     try:
         with pytest.raises(OSError, match=r"pairs\.npy"):
-            files.write_array(tmp_path / "pairs.npy", np.zeros((20, 2), np.int32))
+            data._save(tmp_path / "pairs.npy", np.zeros((20, 2), np.int32))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []

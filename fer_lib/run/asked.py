@@ -79,6 +79,11 @@ def _write(path: Path, content: dict) -> None:
         files.write_text(path, text)
 
 
+def facts(run: str) -> dict[str, str]:
+    """Name and checksum of the data set of a run."""
+    return read(WORK / run / "asked" / "report.json")["data"]
+
+
 def parameters(run: str) -> dict:
     """The parameters of every notebook of a run; the data is that of the environment."""
     core = read(WORK / run / "asked" / "report.json")["settings"]["core"]

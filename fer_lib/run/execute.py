@@ -20,12 +20,11 @@ def make(run: str, number: str) -> None:
     """Execute a chapter of a run, unless it would come out as it is (see `execute`)."""
     chapter = chapters.find(number)
     if not asked.is_made(run, chapter):
-        dataset = asked.read(WORK / run / "asked" / "report.json")["data"]["name"]
         execute(
             chapter.source,
             WORK / run / f"{chapter.name}.ipynb",
             asked.parameters(run),
-            without=() if READERS[dataset].votes else ("votes",),
+            without=() if READERS[asked.facts(run)["name"]].votes else ("votes",),
             note=lambda: provenance.note() | {"state": asked.state(run, chapter)},
         )
     asked.mark(run, chapter)

@@ -1,7 +1,6 @@
 """Files that are either whole or absent: write beside, flush to disk, rename."""
 
 import contextlib
-import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -33,16 +32,6 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def write_array(path: Path, array) -> None:
-    """Write a numpy array to `path` atomically."""
-    import numpy as np  # planning does without
-
-    content = io.BytesIO()
-    np.save(content, array)  # not to a file: NumPy says nothing of a full disk for a small array
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
 
 
 def seen(path: Path) -> str:

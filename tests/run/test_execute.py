@@ -100,9 +100,7 @@ def test_a_chapter_is_executed_with_the_runs_settings_unless_it_would_come_out_t
     monkeypatch.setattr(
         execute, "execute", lambda *words, note, **more: calls.append((words, more))
     )
-    report = tmp_path / "orl-smoke" / "asked" / "report.json"
-    report.parent.mkdir(parents=True)
-    report.write_text(json.dumps({"data": {"name": data}}))
+    monkeypatch.setattr(asked, "facts", lambda run: {"name": data})
     monkeypatch.setattr(asked, "parameters", lambda run: parameters)
     monkeypatch.setattr(asked, "is_made", lambda run, chapter: made)
     monkeypatch.setattr(asked, "mark", lambda run, chapter: marks.append(chapter.number))

@@ -41,12 +41,13 @@ def test_what_differs_is_made_anew(calls, change):
     assert calls == [BATCH, BATCH]
 
 
-@pytest.mark.parametrize("size", [0, 20, -1])
-def test_a_file_that_is_cut_off_is_made_anew(calls, tmp_path, size):
+@pytest.mark.parametrize("size", [0, 20, -1, None])
+def test_a_file_that_is_cut_off_or_changed_is_made_anew(calls, tmp_path, size):
     kept(doubled(calls), images(BATCH))
     [path] = (tmp_path / "kept").iterdir()
     whole = path.read_bytes()
-    path.write_bytes(whole[:size])
+    changed = whole[:-1] + bytes([whole[-1] ^ 1])
+    path.write_bytes(changed if size is None else whole[:size])
     assert torch.equal(kept(doubled(calls), images(BATCH)), 2 * images(BATCH))
     assert path.read_bytes() == whole
 
